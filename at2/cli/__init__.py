@@ -1,0 +1,1 @@
+"""The ``at2`` command: it parses, calls the library and formats."""
