@@ -68,7 +68,7 @@ def test_importing_at2_and_asking_for_help_load_nothing_heavy(statement: str) ->
 
 
 def test_an_unknown_public_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'Recomender'; its public names are .*Recommender"):
+    with pytest.raises(AttributeError, match=r"has no attribute 'Recomender'; its public names are .*Recommender"):
         _ = at2.Recomender
 
 
