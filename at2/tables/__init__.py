@@ -1,0 +1,1 @@
+"""What has been observed: learning curves of many configurations on many tasks."""
