@@ -1,0 +1,1 @@
+"""Other tuners behind the same ask / tell / recommend, one method per file."""
