@@ -1,0 +1,1 @@
+"""How good and how fast: replayed targets, runs and their records, sweeps, summaries and figures."""

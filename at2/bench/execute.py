@@ -1,0 +1,114 @@
+"""One run from its configuration to its record, in whatever process it is called."""
+
+import functools
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from at2.bench.record import RunFolder
+
+if TYPE_CHECKING:
+    from at2.bench.plan import RunConfig
+    from at2.bench.record import EventLog
+    from at2.bench.runner import Step
+    from at2.tables import LearningCurveTable
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run.
+
+    Args:
+        run: The run.
+        status: ``"done"``, ``"kept"`` (was complete already) or ``"failed"``.
+        message: Why it failed, in one line; empty otherwise.
+    """
+
+    run: "RunConfig"
+    status: str
+    message: str = ""
+
+
+def execute(run: "RunConfig", *, record: Path) -> Outcome:
+    """Do a run and write its folder, unless the folder already holds its result.
+
+    What goes wrong inside the run ends up in its ``error.txt`` and in the outcome, so that the runs beside it go on.
+
+    Args:
+        run: What to run.
+        record: The folder that holds the runs' folders.
+
+    Raises:
+        FileError: If the folder cannot be written.
+    """
+    folder = RunFolder(record, run)
+    with folder.locked():
+        if folder.is_complete():
+            return Outcome(run, "kept")
+        folder.begin()
+        try:
+            with folder.captured_output(), folder.events() as events:
+                result = _play(run, events)
+        except Exception as error:  # whatever a tuner raises costs this run only
+            folder.fail(error)
+            return Outcome(run, "failed", f"{type(error).__name__}: {error}")
+        folder.finish(result)
+    return Outcome(run, "done")
+
+
+def _play(run: "RunConfig", events: "EventLog") -> dict[str, Any]:
+    from at2.bench.objective import TableObjective
+    from at2.bench.runner import play
+    from at2.bench.tuners import build_tuner
+
+    events.write("start")
+    table = _table(run.database)
+    objective = TableObjective(table, run.target, seed=run.curve_seed, metric=run.metric)
+    events.write("table loaded")
+    start = time.perf_counter()
+    tuner = build_tuner(table, run)
+    events.write("tuner built", seconds=time.perf_counter() - start)
+    steps: list[Step] = []
+    for step in play(tuner, objective, budget_epochs=run.budget_epochs):
+        steps.append(step)
+        events.write("step", **step.standing(), seconds=step.seconds)
+    events.write("end")
+    _log.info("%s on %s: rank %d, regret %.4f", run.tuner, run.target, steps[-1].rank, steps[-1].regret)
+    return summarize_steps(steps)
+
+
+def summarize_steps(steps: "list[Step]") -> dict[str, Any]:
+    """Give everything a run found as plain JSON values: each observation, the standing after each, and the end."""
+    from at2.bench.runner import plain
+
+    last = steps[-1].recommendation
+    return {
+        "observations": [step.observation() for step in steps[1:]],
+        "trace": [step.standing() for step in steps],
+        "recommendation": {
+            "config_id": plain(last.config_id),
+            "config": {name: plain(value) for name, value in last.config.items()},
+            "mean": _finite(last.mean),
+            "std": _finite(last.std),
+            "epoch": plain(last.epoch),
+        },
+        "final": steps[-1].standing(),
+    }
+
+
+def _finite(value: float) -> float | None:
+    """Give a number as JSON can hold it: None stands for NaN and the infinities."""
+    number = float(value)
+    return number if abs(number) < float("inf") else None
+
+
+@functools.cache
+def _table(database: str) -> "LearningCurveTable":
+    """Load a table once a process."""
+    from at2.tables import load_table
+
+    return load_table(database)

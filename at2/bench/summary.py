@@ -1,0 +1,93 @@
+"""The runs of a record side by side: a row for each run, a table for the screen, means for each database."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from at2.bench.plan import RunConfig
+from at2.bench.record import RunFolder, write_text
+from at2.errors import FileError
+
+RESULT_COLUMNS = ("regret", "rank", "best_seen_regret", "n_epochs", "config_id")
+
+
+def summarize(record: Path, runs: Sequence[RunConfig]) -> pd.DataFrame:
+    """Give one row for each run: what was asked and where it ended.
+
+    Args:
+        record: Folder that holds the runs' folders.
+        runs: Runs to summarize, all complete.
+
+    Returns:
+        Frame with the columns database, number, target, tuner, seed, budget_epochs, regret, rank, best_seen_regret (NaN
+        where nothing was trained), n_epochs and config_id, in the order of ``runs``.
+
+    Raises:
+        FileError: If a run is not complete.
+    """
+    return pd.DataFrame([_row(record, run) for run in runs])
+
+
+def _row(record: Path, run: RunConfig) -> dict[str, Any]:
+    final = _result(record, run)["final"]
+    asked = {name: getattr(run, name) for name in ("database", "number", "target", "tuner", "seed", "budget_epochs")}
+    return asked | {name: final[name] for name in RESULT_COLUMNS}
+
+
+def _result(record: Path, run: RunConfig) -> dict[str, Any]:
+    folder = RunFolder(record, run)
+    result = folder.read_result()
+    if result is None:
+        raise FileError(
+            f"the run {folder.path} is not complete; call the sweep again, it goes on there", path=folder.path
+        )
+    return result
+
+
+def traces(record: Path, runs: Sequence[RunConfig]) -> pd.DataFrame:
+    """Give the standing of each run after each epoch of its budget.
+
+    A tuner that spends less than its budget keeps its last standing.
+
+    Returns:
+        Frame with the columns database, number, target, tuner, seed, n_epochs, regret, rank and best_seen_regret.
+    """
+    frames = []
+    for run in runs:
+        trace = (
+            pd.DataFrame(_result(record, run)["trace"]).drop_duplicates("n_epochs", keep="last").set_index("n_epochs")
+        )
+        frame = trace.reindex(range(run.budget_epochs + 1), method="ffill").reset_index()
+        for name in ("seed", "tuner", "target", "number", "database"):
+            frame.insert(0, name, getattr(run, name))
+        frames.append(frame.drop(columns="config_id"))
+    return pd.concat(frames, ignore_index=True)
+
+
+def side_by_side(summary: pd.DataFrame) -> pd.DataFrame:
+    """Put the tuners of a summary beside each other, with the mean of each database below its pairs.
+
+    Args:
+        summary: Frame of `summarize`; several seeds are averaged.
+
+    Returns:
+        Frame indexed by (database, target); the target ``"mean"`` closes each database. Columns are pairs of tuner and
+        ``regret``, ``rank`` or ``best_seen_regret``.
+    """
+    measures = ["regret", "rank", "best_seen_regret"]
+    tuners = list(dict.fromkeys(summary["tuner"]))
+    blocks = []
+    for database, rows in summary.groupby("database", sort=False):
+        pairs = rows.groupby(["number", "target", "tuner"])[measures].mean().unstack("tuner").swaplevel(axis=1)
+        pairs = pairs[[(tuner, measure) for tuner in tuners for measure in measures if tuner in set(rows["tuner"])]]
+        pairs.index = pd.MultiIndex.from_tuples([(database, target) for _, target in pairs.index])
+        pairs.loc[(database, "mean"), :] = pairs.mean()
+        blocks.append(pairs)
+    return pd.concat(blocks).rename_axis(["database", "target"])
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame as CSV, whole or not at all; numbers keep every digit."""
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
