@@ -1,0 +1,71 @@
+"""The words of a table: what a metric is, how a run can end, and the series that HyperRec records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from at2.errors import TableError
+
+__all__ = ["HYPERREC_BATCH_METRICS", "HYPERREC_METRICS", "HYPERREC_SPLIT", "Metric", "RunStatus"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured quantity and its direction.
+
+    Args:
+        name: Its name in a table, such as ``val_acc_top1``.
+        maximize: True if larger is better.
+        unit: Unit of the values, such as ``"fraction"`` or ``"s"``; empty for a bare number.
+
+    Raises:
+        TableError: If the name is empty, or ``maximize`` is not a bool.
+
+    Example:
+        >>> Metric("val_loss", maximize=False)
+        Metric(name='val_loss', maximize=False, unit='')
+    """
+
+    name: str
+    maximize: bool
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name or not self.name.isprintable():
+            raise TableError(f"a metric needs a name of printable characters, not {self.name!r}")
+        if not isinstance(self.maximize, bool):
+            raise TableError(f"metric {self.name!r}: maximize must be True or False, not {self.maximize!r}")
+
+
+class RunStatus(IntEnum):
+    """How a run, one (task, seed, configuration), ended."""
+
+    NOT_RUN = 0
+    OK = 1
+    DIVERGED = 2
+    CRASHED = 3
+    TIMEOUT = 4
+    STOPPED_EARLY = 5
+
+
+def _evaluation(split: str) -> tuple[Metric, ...]:
+    accuracies = tuple(Metric(f"{split}_acc_top{k}", maximize=True, unit="fraction") for k in (1, 5, 10))
+    return (Metric(f"{split}_loss", maximize=False), *accuracies, Metric(f"{split}_time_s", maximize=False, unit="s"))
+
+
+HYPERREC_METRICS: tuple[Metric, ...] = (
+    *_evaluation("val"),
+    *_evaluation("test"),
+    Metric("train_time_s", maximize=False, unit="s"),
+)
+"""What HyperRec records once per epoch: loss, accuracies and seconds of evaluation; seconds of training."""
+
+HYPERREC_BATCH_METRICS: tuple[Metric, ...] = (
+    Metric("train_cross_entropy", maximize=False),
+    *(Metric(f"train_acc_top{k}", maximize=True, unit="fraction") for k in (1, 5, 10)),
+)
+"""What HyperRec records once per training batch."""
+
+HYPERREC_SPLIT: dict[str, float] = {"train": 0.6, "validation": 0.2, "test": 0.2}
+"""The share of a task's images in each part."""
