@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from at2.bench.record import RunFolder
+from at2.tables.frames import plain_value
 
 if TYPE_CHECKING:
     from at2.bench.plan import RunConfig
@@ -83,18 +84,16 @@ def _play(run: "RunConfig", events: "EventLog") -> dict[str, Any]:
 
 def summarize_steps(steps: "list[Step]") -> dict[str, Any]:
     """Give everything a run found as plain JSON values: each observation, the standing after each, and the end."""
-    from at2.bench.runner import plain
-
     last = steps[-1].recommendation
     return {
         "observations": [step.observation() for step in steps[1:]],
         "trace": [step.standing() for step in steps],
         "recommendation": {
-            "config_id": plain(last.config_id),
-            "config": {name: plain(value) for name, value in last.config.items()},
+            "config_id": plain_value(last.config_id),
+            "config": {name: plain_value(value) for name, value in last.config.items()},
             "mean": _finite(last.mean),
             "std": _finite(last.std),
-            "epoch": plain(last.epoch),
+            "epoch": plain_value(last.epoch),
         },
         "final": steps[-1].standing(),
     }

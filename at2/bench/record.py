@@ -45,14 +45,17 @@ class RunFolder:
         Raises:
             FileError: If the folder cannot be made or written.
         """
+        lock = FileLock(self.path / ".lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.path / ".lock"):
-                yield
+            lock.acquire()
         except OSError as error:
-            raise FileError(
-                f"cannot write the run {self.path}: {error}; choose another --record", path=self.path
-            ) from error
+            message = f"cannot write the run {self.path}: {error}; choose another --record"
+            raise FileError(message, path=self.path) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def is_complete(self) -> bool:
         """Say whether the folder holds the result of just this run."""

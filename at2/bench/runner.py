@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from at2.errors import BudgetError
+from at2.tables.frames import plain_value
 
 if TYPE_CHECKING:
     from at2.bench.objective import Measurement, TableObjective
-    from at2.recommend import Query, Recommendation, Tuner
+    from at2.recommend import ConfigId, Query, Recommendation, Tuner
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Step:
             raise ValueError("nothing was trained before the first step")
         return {
             "number": self.query.number,
-            "config_id": plain(self.query.config_id),
+            "config_id": plain_value(self.query.config_id),
             "epoch": self.query.epoch,
             "value": self.shown.value,
             "failed": self.shown.failed,
@@ -52,7 +53,7 @@ class Step:
         """Give where the run stands after this step as plain JSON values."""
         return {
             "n_epochs": self.n_epochs,
-            "config_id": plain(self.recommendation.config_id),
+            "config_id": plain_value(self.recommendation.config_id),
             "rank": self.rank,
             "regret": self.regret,
             "best_seen_regret": self.best_seen_regret,
@@ -75,10 +76,11 @@ def play(tuner: "Tuner", objective: "TableObjective", *, budget_epochs: int) -> 
     """
     watch = _Watch()
     n_epochs, best = 0, None
+    trained: dict[ConfigId, int] = {}  # completed epochs of each configuration
     recommendation = watch.time("recommend", tuner.recommend)
     yield _step(objective, recommendation, seconds=watch.take())
     while (query := watch.time("ask", tuner.ask)) is not None:
-        n_epochs += _cost(query, n_epochs, budget_epochs)
+        n_epochs += _train(query, trained, n_left=budget_epochs - n_epochs)
         shown = objective.measure(query.config_id, query.epoch)
         watch.time("tell", tuner.tell, query, shown.value, failed=shown.failed, seconds=shown.seconds)
         if shown.value is not None and objective.is_better(shown.value, best):
@@ -88,22 +90,16 @@ def play(tuner: "Tuner", objective: "TableObjective", *, budget_epochs: int) -> 
         yield replace(step, n_epochs=n_epochs, query=query, shown=shown)
 
 
-def plain(value: Any) -> Any:
-    """Turn a numpy scalar into the python value that JSON knows; everything else is returned as it is."""
-    return value.item() if hasattr(value, "item") else value
-
-
-def _cost(query: "Query", n_epochs: int, budget_epochs: int) -> int:
-    """Give the epochs that a query trains, after checking that they may be spent."""
-    cost = query.epoch - query.from_epoch
+def _train(query: "Query", trained: "dict[ConfigId, int]", *, n_left: int) -> int:
+    """Give the epochs that a query trains and note them in `trained`; they must be new and must be left to spend."""
+    before = trained.get(query.config_id, 0)
+    cost = query.epoch - before
+    said = f"query {query.number} asks for epoch {query.epoch} of config {query.config_id!r}"
     if cost < 1:
-        raise BudgetError(
-            f"query {query.number} trains config {query.config_id!r} from {query.from_epoch} to {query.epoch}"
-        )
-    if n_epochs + cost > budget_epochs:
-        raise BudgetError(
-            f"query {query.number} needs {cost} epochs, {budget_epochs - n_epochs} of {budget_epochs} are left"
-        )
+        raise BudgetError(f"{said}, which has {before} already; ask for a later one")
+    if cost > n_left:
+        raise BudgetError(f"{said}, which needs {cost} epochs of the {n_left} that are left; ask for nothing more")
+    trained[query.config_id] = query.epoch
     return cost
 
 

@@ -10,7 +10,7 @@ from at2.bench.plan import RunConfig
 from at2.bench.record import RunFolder, write_text
 from at2.errors import FileError
 
-RESULT_COLUMNS = ("regret", "rank", "best_seen_regret", "n_epochs", "config_id")
+MEASURES = ("regret", "rank", "best_seen_regret")
 
 
 def summarize(record: Path, runs: Sequence[RunConfig]) -> pd.DataFrame:
@@ -33,7 +33,7 @@ def summarize(record: Path, runs: Sequence[RunConfig]) -> pd.DataFrame:
 def _row(record: Path, run: RunConfig) -> dict[str, Any]:
     final = _result(record, run)["final"]
     asked = {name: getattr(run, name) for name in ("database", "number", "target", "tuner", "seed", "budget_epochs")}
-    return asked | {name: final[name] for name in RESULT_COLUMNS}
+    return asked | {name: final[name] for name in (*MEASURES, "n_epochs", "config_id")}
 
 
 def _result(record: Path, run: RunConfig) -> dict[str, Any]:
@@ -76,16 +76,18 @@ def side_by_side(summary: pd.DataFrame) -> pd.DataFrame:
         Frame indexed by (database, target); the target ``"mean"`` closes each database. Columns are pairs of tuner and
         ``regret``, ``rank`` or ``best_seen_regret``.
     """
-    measures = ["regret", "rank", "best_seen_regret"]
     tuners = list(dict.fromkeys(summary["tuner"]))
-    blocks = []
-    for database, rows in summary.groupby("database", sort=False):
-        pairs = rows.groupby(["number", "target", "tuner"])[measures].mean().unstack("tuner").swaplevel(axis=1)
-        pairs = pairs[[(tuner, measure) for tuner in tuners for measure in measures if tuner in set(rows["tuner"])]]
-        pairs.index = pd.MultiIndex.from_tuples([(database, target) for _, target in pairs.index])
-        pairs.loc[(database, "mean"), :] = pairs.mean()
-        blocks.append(pairs)
+    blocks = [_database_side_by_side(rows, tuners) for _, rows in summary.groupby("database", sort=False)]
     return pd.concat(blocks).rename_axis(["database", "target"])
+
+
+def _database_side_by_side(rows: pd.DataFrame, tuners: Sequence[str]) -> pd.DataFrame:
+    """Do `side_by_side` for one database."""
+    means = rows.groupby(["database", "number", "target", "tuner"])[list(MEASURES)].mean()
+    pairs = pd.DataFrame(means.unstack("tuner")).reorder_levels([1, 0], axis="columns").droplevel("number")
+    pairs = pairs.reindex(columns=pd.MultiIndex.from_product([tuners, MEASURES]))
+    pairs.loc[(rows["database"].iloc[0], "mean"), :] = pairs.mean()
+    return pairs
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:

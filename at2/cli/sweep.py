@@ -137,13 +137,14 @@ def _show(pairs: pd.DataFrame, *, budget_epochs: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    tuners = list(dict.fromkeys(tuner for tuner, _ in pairs.columns))
+    tuners = list(dict.fromkeys(pairs.columns.get_level_values(0)))
     table = Table(title=f"Regret of the recommendation after {budget_epochs} epochs (true rank)")
     table.add_column("database")
     table.add_column("target")
     for tuner in tuners:
         table.add_column(tuner, justify="right")
-    for (database, target), row in pairs.iterrows():
+    for database, target in pairs.index.to_list():
+        row = pairs.loc[(database, target)]
         cells = [f"{row[tuner, 'regret']:.4f} ({row[tuner, 'rank']:.4g})" for tuner in tuners]
         table.add_row(
             database, target, *cells, style="bold" if target == "mean" else None, end_section=target == "mean"

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from at2.errors import At2Error, TellError
-from at2.recommend.protocol import Query, Recommendation
-from at2.rivals.candidates import config_at
+from at2.recommend import Query, Recommendation
+from at2.tables.frames import plain_value
 
 if TYPE_CHECKING:
     from at2.tables import LearningCurveTable
@@ -54,14 +54,14 @@ class AverageRank:
 
     def recommend(self) -> Recommendation:
         """Give the configuration of the lowest average rank, the first one among equals."""
-        row = int(np.argmin(self.average_rank))
-        config_id, config = config_at(self._table, row)
+        config_id = plain_value(self._table.configs.index[int(np.argmin(self.average_rank))])
         return Recommendation(
             config_id=config_id,
-            config=config,
+            config=self._table.config(config_id),
             mean=float("nan"),
             std=float("nan"),
             epoch=self._table.n_epoch,
+            n_epochs_seen=0,
             n_epochs_spent=0,
         )
 

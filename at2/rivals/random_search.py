@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from at2.errors import BudgetError, TellError
-from at2.recommend.protocol import Budget, Query, Recommendation
-from at2.rivals.candidates import config_at
+from at2.recommend import Budget, ConfigId, Query, Recommendation
+from at2.tables.frames import plain_value
 
 if TYPE_CHECKING:
     from at2.tables import LearningCurveTable
@@ -35,13 +35,15 @@ class RandomSearch:
         self._table = table
         self._n_left = budget.epochs
         self._sign = 1.0 if table.metrics[metric or table.metric].maximize else -1.0
-        self._order = [int(row) for row in np.random.default_rng(seed).permutation(len(table.configs))]
+        rows = np.random.default_rng(seed).permutation(len(table.configs))
+        self._order = [plain_value(table.configs.index[row]) for row in rows]
         self._place = 0  # in the order
         self._epoch = 0  # of the configuration in hand
         self._n_asked = 0
         self._n_spent = 0
         self._open: Query | None = None
-        self._best: tuple[float, int, int] | None = None  # oriented value, row, epoch
+        self._best: tuple[float, ConfigId, int] | None = None  # oriented value, config_id, epoch
+        self._n_seen: dict[ConfigId, int] = {}
 
     def ask(self) -> Query | None:
         """Give the next epoch of the configuration in hand; None when the budget or the configurations are used up."""
@@ -49,15 +51,9 @@ class RandomSearch:
             raise TellError(f"query {self._open.number} was not told yet; tell its value before asking again")
         if self._n_left == 0 or self._place == len(self._order):
             return None
-        config_id, config = config_at(self._table, self._order[self._place])
-        self._open = Query(
-            config_id=config_id,
-            config=config,
-            epoch=self._epoch + 1,
-            number=self._n_asked,
-            from_epoch=self._epoch,
-            resumed=False,
-        )
+        config_id = self._order[self._place]
+        config = self._table.config(config_id)
+        self._open = Query(config_id=config_id, config=config, epoch=self._epoch + 1, number=self._n_asked)
         self._n_asked += 1
         return self._open
 
@@ -78,7 +74,7 @@ class RandomSearch:
         self._open = None
         self._n_left -= 1
         self._n_spent += 1
-        self._epoch = query.epoch
+        self._epoch = self._n_seen[query.config_id] = query.epoch
         if value is not None and not failed:
             self._keep(self._sign * float(value), query.epoch)
         if failed or self._epoch == self._table.n_epoch:
@@ -86,14 +82,14 @@ class RandomSearch:
 
     def recommend(self) -> Recommendation:
         """Give the configuration that showed the best value so far."""
-        oriented, row, epoch = self._best or (float("nan"), self._order[0], self._table.n_epoch)
-        config_id, config = config_at(self._table, row)
+        oriented, config_id, epoch = self._best or (float("nan"), self._order[0], self._table.n_epoch)
         return Recommendation(
             config_id=config_id,
-            config=config,
+            config=self._table.config(config_id),
             mean=self._sign * oriented,
             std=float("nan"),
             epoch=epoch,
+            n_epochs_seen=self._n_seen.get(config_id, 0),
             n_epochs_spent=self._n_spent,
         )
 
