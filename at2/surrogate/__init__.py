@@ -1,0 +1,36 @@
+"""What is believed about a new task, given the learning curves of earlier ones.
+
+A `Surrogate` is fitted to a `History` and gives a `Belief`. Import from here; the modules are the room's own affair.
+"""
+
+from at2.surrogate.belief import Belief, Component, Prediction, Surrogate
+from at2.surrogate.costs import EpochCosts
+from at2.surrogate.gridprior import GridPrior
+from at2.surrogate.history import History
+from at2.surrogate.hypothesis import Hypothesis, ScalePrior, pooled_scale_prior
+from at2.surrogate.kronecker_gp import KroneckerGP
+from at2.surrogate.mixture import MixtureBelief
+from at2.surrogate.posterior import GridPosterior
+from at2.surrogate.registry import make_surrogate, surrogate_names
+from at2.surrogate.warp import IdentityWarp, LogitWarp, choose_warp
+
+__all__ = [
+    "Belief",
+    "Component",
+    "EpochCosts",
+    "GridPosterior",
+    "GridPrior",
+    "History",
+    "Hypothesis",
+    "IdentityWarp",
+    "KroneckerGP",
+    "LogitWarp",
+    "MixtureBelief",
+    "Prediction",
+    "ScalePrior",
+    "Surrogate",
+    "choose_warp",
+    "make_surrogate",
+    "pooled_scale_prior",
+    "surrogate_names",
+]

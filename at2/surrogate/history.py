@@ -1,0 +1,67 @@
+"""What a surrogate is fitted to: the curves of the source tasks and the encoded configurations, as tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from at2.errors import ShapeError
+
+
+@dataclass(frozen=True)
+class History:
+    """Curves of the source tasks over one list of configurations.
+
+    Args:
+        values: Metric of each source task, larger is better, in the user's units, shape
+            ``(n_source, n_seed, n_config, n_epoch)``; NaN where nothing was run. ``n_source`` may be 0.
+        features: Encoded configurations, shape ``(n_config, n_column)``, in [0, 1]; NaN where a column is inactive.
+
+    Raises:
+        ShapeError: If the shapes do not fit, or there is no configuration or no epoch.
+
+    Example:
+        >>> import torch
+        >>> history = History(torch.zeros(2, 1, 3, 5, dtype=torch.float64), torch.zeros(3, 4, dtype=torch.float64))
+        >>> history.n_source, history.n_config, history.n_epoch
+        (2, 3, 5)
+    """
+
+    values: Tensor
+    features: Tensor
+
+    def __post_init__(self) -> None:
+        """Check the shapes once, so that nobody below has to."""
+        if self.values.ndim != 4 or self.features.ndim != 2:
+            raise ShapeError(
+                "wanted values (n_source, n_seed, n_config, n_epoch) and features (n_config, n_column); "
+                f"got {tuple(self.values.shape)} and {tuple(self.features.shape)}"
+            )
+        if self.values.shape[2] != self.features.shape[0]:
+            raise ShapeError(
+                f"values hold {self.values.shape[2]} configurations, features {self.features.shape[0]}; "
+                "give one row of features for every configuration"
+            )
+        if self.n_config == 0 or self.n_epoch == 0:
+            raise ShapeError("a history needs at least one configuration and one epoch")
+
+    @property
+    def n_source(self) -> int:
+        """Number of source tasks, 0 for a start without any history."""
+        return self.values.shape[0]
+
+    @property
+    def n_config(self) -> int:
+        """Number of configurations, with and without curves."""
+        return self.values.shape[2]
+
+    @property
+    def n_epoch(self) -> int:
+        """Longest curve, in completed epochs."""
+        return self.values.shape[3]
+
+    def mean_over_seeds(self) -> Tensor:
+        """Return the mean curve of every source over its seeds, ``(n_source, n_config, n_epoch)``, NaN if none ran."""
+        return torch.nanmean(self.values, dim=1)

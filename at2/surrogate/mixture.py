@@ -1,0 +1,91 @@
+"""A belief that averages Gaussian hypotheses by how well each explains the readings so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from at2.surrogate.belief import Prediction
+from at2.surrogate.hypothesis import Hypothesis
+from at2.surrogate.warp import Warp, unwarp_moments
+
+
+class MixtureBelief:
+    """Weighted hypotheses about one target, behind the `Belief` protocol.
+
+    Args:
+        hypotheses: The Gaussians, all over the same grid; at least one.
+        warp: Map from oriented user units to latent units.
+        log_prior: Log prior weight of each hypothesis; None weighs all alike.
+    """
+
+    def __init__(self, hypotheses: Sequence[Hypothesis], warp: Warp, log_prior: Sequence[float] | None = None) -> None:
+        self._hypotheses = tuple(hypotheses)
+        self._warp = warp
+        prior = torch.zeros(len(self._hypotheses)) if log_prior is None else torch.tensor(log_prior)
+        self._log_prior = torch.log_softmax(prior.to(torch.float64), 0)
+
+    @property
+    def components(self) -> tuple[Hypothesis, ...]:
+        """The hypotheses, in the order of `weights`."""
+        return self._hypotheses
+
+    @property
+    def weights(self) -> Tensor:
+        """Posterior weight of each hypothesis, ``(n_component,)``, on the CPU."""
+        return torch.softmax(self._log_joint(), 0)
+
+    @property
+    def log_evidence(self) -> float:
+        """Log density of all readings so far, in latent units."""
+        return float(torch.logsumexp(self._log_joint(), 0))
+
+    def _log_joint(self) -> Tensor:
+        evidence = torch.tensor([h.log_evidence for h in self._hypotheses], dtype=torch.float64)
+        return self._log_prior + evidence
+
+    def observe(self, config: int, epoch: int, value: float) -> None:
+        """Condition on one reading, given in oriented user units."""
+        latent = float(self._warp.forward(torch.tensor(value, dtype=torch.float64)))
+        self._observe_latent(config, epoch, latent)
+
+    def fantasize(self, config: int, epoch: int) -> None:
+        """Condition on a reading that is still out, as if it came back just as expected."""
+        means = [float(h.mean()[config, epoch]) for h in self._hypotheses]
+        expected = sum(w * m for w, m in zip(self.weights.tolist(), means, strict=True))
+        self._observe_latent(config, epoch, expected)
+
+    def _observe_latent(self, config: int, epoch: int, latent: float) -> None:
+        for hypothesis in self._hypotheses:
+            hypothesis.observe(config, epoch, latent)
+
+    def fork(self) -> MixtureBelief:
+        """Return an independent copy."""
+        twin = MixtureBelief.__new__(MixtureBelief)
+        twin.__dict__.update(self.__dict__)
+        twin._hypotheses = tuple(h.fork() for h in self._hypotheses)
+        return twin
+
+    def predict(self) -> Prediction:
+        """Return mean and standard deviation of a reading in every cell, each ``(n_config, n_epoch)``."""
+        means = [h.reading_mean() for h in self._hypotheses]
+        variances = [h.reading_variance() for h in self._hypotheses]
+        return self._pool(means, variances)
+
+    def values(self) -> Prediction:
+        """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
+        means = [h.value_mean() for h in self._hypotheses]
+        variances = [h.value_variance() for h in self._hypotheses]
+        return self._pool(means, variances)
+
+    def _pool(self, means: Sequence[Tensor], variances: Sequence[Tensor]) -> Prediction:
+        """Mean and variance of the mixture, then out of the warp as if it were one Gaussian."""
+        weights = self.weights.tolist()
+        mean, variance = torch.zeros_like(means[0]), torch.zeros_like(means[0])
+        for weight, part in zip(weights, means, strict=True):
+            mean += weight * part
+        for weight, part, own in zip(weights, means, variances, strict=True):
+            variance += weight * (own + (part - mean).square())
+        return unwarp_moments(self._warp, mean, variance)

@@ -1,0 +1,121 @@
+"""Monotone maps between a metric and the line on which Gaussians are a fair description of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from at2.surrogate.belief import Prediction
+
+_CLIP = 0.005  # a share this close to 0 or 1 is read as this; keeps one perfect reading from deciding all
+_NODES = 11  # Gauss-Hermite nodes: exact for polynomials up to degree 21
+
+
+class Warp(Protocol):
+    """A monotone increasing map from user units to latent units, and its inverse."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Map user units to latent units, elementwise; NaN stays NaN."""
+
+    def inverse(self, latent: Tensor) -> Tensor:
+        """Map latent units to user units, elementwise."""
+
+
+@dataclass(frozen=True)
+class IdentityWarp:
+    """Leaves every value as it is."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return the values."""
+        return values
+
+    def inverse(self, latent: Tensor) -> Tensor:
+        """Return the latent values."""
+        return latent
+
+
+@dataclass(frozen=True)
+class LogitWarp:
+    """Log odds of a bounded metric: the step from 98 to 99 % counts like the step from 1 to 2 %.
+
+    Args:
+        low: Value that maps to minus infinity, before clipping.
+        high: Value that maps to plus infinity, before clipping.
+
+    Example:
+        >>> import torch
+        >>> warp = LogitWarp(0.0, 100.0)
+        >>> warp.forward(torch.tensor([50.0, 90.0], dtype=torch.float64))
+        tensor([0.0000, 2.1972], dtype=torch.float64)
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return the log odds of the share of the range, shares clipped to [0.005, 0.995]."""
+        return torch.logit((values - self.low) / (self.high - self.low), eps=_CLIP)
+
+    def inverse(self, latent: Tensor) -> Tensor:
+        """Return the value in (low, high)."""
+        return self.low + (self.high - self.low) * torch.sigmoid(latent)
+
+
+def choose_warp(values: Tensor) -> Warp:
+    """Choose a warp from the oriented values of a history: log odds for shares and percentages, else none.
+
+    Args:
+        values: Oriented metric of any shape, NaN allowed.
+
+    Returns:
+        A `LogitWarp` over [0, 1] if all finite values lie there,
+        over [0, 100] if they lie there and exceed 20, otherwise an `IdentityWarp`.
+
+    Example:
+        >>> import torch
+        >>> choose_warp(torch.tensor([0.1, 0.9]))
+        LogitWarp(low=0.0, high=1.0)
+        >>> choose_warp(torch.tensor([-2.3, -0.1]))
+        IdentityWarp()
+    """
+    seen = values[torch.isfinite(values)]
+    if seen.numel() == 0:
+        return IdentityWarp()
+    low, high = float(seen.min()), float(seen.max())
+    if low >= 0.0 and high <= 1.0:
+        return LogitWarp(0.0, 1.0)
+    if low >= 0.0 and 20.0 < high <= 100.0:
+        return LogitWarp(0.0, 100.0)
+    return IdentityWarp()
+
+
+def unwarp_moments(warp: Warp, mean: Tensor, variance: Tensor) -> Prediction:
+    """Turn Gaussian moments in latent units into the moments of the metric, by Gauss-Hermite quadrature.
+
+    Args:
+        warp: The map to undo.
+        mean: Latent means, any shape.
+        variance: Latent variances, same shape.
+
+    Returns:
+        Moments in user units, same shape.
+
+    References:
+        Abramowitz and Stegun, Handbook of Mathematical Functions, 1964, section 25.4.46.
+    """
+    if isinstance(warp, IdentityWarp):
+        return Prediction(mean=mean, std=variance.clamp_min(0.0).sqrt())
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    std = variance.clamp_min(0.0).sqrt()
+    middle = warp.inverse(mean)
+    first, second = torch.zeros_like(mean), torch.zeros_like(mean)
+    for node, weight in zip(nodes, weights / math.sqrt(2.0 * math.pi), strict=True):
+        step = warp.inverse(mean + float(node) * std) - middle
+        first += float(weight) * step
+        second += float(weight) * step * step
+    return Prediction(mean=middle + first, std=(second - first * first).clamp_min(0.0).sqrt())
