@@ -1,0 +1,28 @@
+"""What to try next: ask which epoch to train, tell what it gave, and get a recommendation at any time."""
+
+from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient
+from at2.recommend.budget import Budget
+from at2.recommend.journal import Journal
+from at2.recommend.ledger import SearchState, Told
+from at2.recommend.problem import Problem, build_problem
+from at2.recommend.protocol import Tuner
+from at2.recommend.query import ConfigId, Query, Recommendation
+from at2.recommend.recommender import Recommender
+
+__all__ = [
+    "Acquisition",
+    "Budget",
+    "Choice",
+    "ConfigId",
+    "ExpectedBest",
+    "Journal",
+    "KnowledgeGradient",
+    "Problem",
+    "Query",
+    "Recommendation",
+    "Recommender",
+    "SearchState",
+    "Told",
+    "Tuner",
+    "build_problem",
+]

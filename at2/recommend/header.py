@@ -1,0 +1,112 @@
+"""The first line of a journal: how a recommender was made, in JSON, and how to make it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from at2.errors import CorruptFileError, TableError
+from at2.recommend.budget import Budget
+from at2.recommend.journal import KIND, VERSION
+from at2.recommend.problem import Candidates, Problem, plain_id
+from at2.surrogate import Surrogate
+
+if TYPE_CHECKING:
+    from at2.space import SearchSpace
+    from at2.tables import LearningCurveTable
+
+_SETTINGS = ("target", "seed", "goal", "sources", "candidates", "metric", "maximize", "n_epoch")
+
+
+def make_header(
+    problem: Problem,
+    *,
+    table_name: str | None,
+    space: SearchSpace | None,
+    candidates: Candidates | None,
+    target: str,
+    budget: Budget,
+    seed: int,
+    goal: str,
+    surrogate: str | Surrogate,
+) -> dict[str, Any]:
+    """Return everything needed to build the same recommender again, as JSON values.
+
+    Args:
+        problem: The problem as it was built.
+        table_name: Name of the table; None without one.
+        space: The search space if it is not the table's.
+        candidates: The candidates as they were given.
+        target: Name of the target.
+        budget: The budget.
+        seed: The seed.
+        goal: The goal.
+        surrogate: Its name, or an object (of which only the description is kept).
+
+    Returns:
+        The header.
+    """
+    from at2 import __version__
+
+    return {
+        "kind": KIND,
+        "version": VERSION,
+        "at2": __version__,
+        "sha256": problem.sha256,
+        "table": table_name,
+        "space": None if space is None else space.to_json(),
+        "target": target,
+        "sources": list(problem.sources),
+        "candidates": None if candidates is None else [_plain_candidate(c) for c in candidates],
+        "budget": {"epochs": budget.epochs, "seconds": budget.seconds},
+        "seed": seed,
+        "goal": goal,
+        "metric": problem.metric,
+        "maximize": problem.maximize,
+        "n_epoch": problem.history.n_epoch,
+        "surrogate": surrogate if isinstance(surrogate, str) else None,
+        "surrogate_object": None if isinstance(surrogate, str) else repr(surrogate),
+    }
+
+
+def check_header(
+    header: Mapping[str, Any], table: LearningCurveTable | None, *, path: Path, surrogate: Surrogate | None
+) -> tuple[dict[str, Any], LearningCurveTable | None]:
+    """Return the arguments of a recommender and its table, or say what is missing.
+
+    Raises:
+        CorruptFileError: If the header lacks a part.
+        TableError: If the table or the surrogate must be passed and was not.
+    """
+    try:
+        settings = {name: header[name] for name in _SETTINGS}
+        settings["budget"] = Budget(**header["budget"])
+        settings["surrogate"] = surrogate if surrogate is not None else header["surrogate"]
+        saved_space, name = header["space"], header["table"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptFileError(f"the header of the journal {path} is incomplete ({error})", path=path) from error
+    if settings["surrogate"] is None:
+        raise TableError(f"the journal {path} was made with {header['surrogate_object']}; pass it as surrogate=")
+    if saved_space is not None:
+        from at2.space import SearchSpace
+
+        settings["space"] = SearchSpace.from_json(saved_space)
+    return settings, _find_table(name, table, path)
+
+
+def _find_table(name: str | None, table: LearningCurveTable | None, path: Path) -> LearningCurveTable | None:
+    if name is None or table is not None:
+        return table
+    from at2.tables import load_table
+
+    try:
+        return load_table(name)
+    except LookupError as error:
+        raise TableError(f"the journal {path} was made with table {name!r}; pass it: resume(path, table)") from error
+
+
+def _plain_candidate(candidate: Any) -> Any:
+    if isinstance(candidate, Mapping):
+        return {str(name): plain_id(value) for name, value in candidate.items()}
+    return plain_id(candidate)

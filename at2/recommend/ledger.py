@@ -1,0 +1,158 @@
+"""The bookkeeping of a run: what was asked, told and spent, and what may still be asked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from at2.errors import TellError
+from at2.recommend.budget import Budget
+from at2.recommend.query import ConfigId, Query
+from at2.surrogate import EpochCosts
+
+
+@dataclass(frozen=True)
+class Told:
+    """One result: `value` is None where the training failed."""
+
+    query: Query
+    value: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class SearchState:
+    """What an acquisition needs to know beside the belief; all tensors have shape ``(n_config,)``.
+
+    Args:
+        done: Epochs asked for so far.
+        horizon: Further epochs that budget and curve length still allow; 0 where nothing may be asked.
+        eligible: Whether a configuration may be recommended: a candidate that has not failed.
+        cost: Expected cost of one further epoch.
+        best_seen: Best reading so far, larger is better, minus infinity before the first.
+    """
+
+    done: Tensor
+    horizon: Tensor
+    eligible: Tensor
+    cost: Tensor
+    best_seen: float
+
+
+class Ledger:
+    """Accounts of one run.
+
+    Args:
+        is_candidate: Which configurations may be asked for, shape ``(n_config,)``.
+        n_epoch: Longest curve.
+        budget: What may be spent.
+        costs: Model of the cost of an epoch, updated as seconds are told.
+    """
+
+    def __init__(self, is_candidate: Tensor, *, n_epoch: int, budget: Budget, costs: EpochCosts) -> None:
+        self.n_epoch, self.budget, self.costs = n_epoch, budget, costs
+        self.eligible = is_candidate.clone()
+        self.done = torch.zeros(is_candidate.shape[0], dtype=torch.long)
+        self.pending: dict[int, Query] = {}
+        self.told: list[Told] = []
+        self.n_asked = 0
+        self.seconds_spent = 0.0
+        self._asked: dict[int, tuple[int, Query]] = {}
+        self._last_config: int | None = None
+
+    def open(self, query: Query, config: int) -> None:
+        """Book a query for the configuration in that row."""
+        self._asked[query.number] = (config, query)
+        self.pending[query.number] = query
+        self.done[config] = query.epoch
+        self.n_asked = max(self.n_asked, query.number + 1)
+        self._last_config = config
+
+    def close(self, result: Told) -> int:
+        """Book a checked result and return the row of its configuration."""
+        config, query = self._asked[result.query.number]
+        seconds = self._seconds(config, result)
+        del self.pending[query.number]
+        self.told.append(result)
+        self.seconds_spent += seconds
+        if result.seconds is not None:
+            self.costs.observe(config, result.seconds)
+        if result.value is None:
+            self.eligible[config] = False
+        return config
+
+    def _seconds(self, config: int, result: Told) -> float:
+        """Seconds as told; a failure that was not timed counts as expected."""
+        return result.seconds if result.seconds is not None else float(self.costs.predict()[config])
+
+    def check(self, query: Any, value: Any, *, failed: bool, seconds: Any) -> Told:
+        """Refuse a result that does not belong to an open query or is not a finite number; change nothing.
+
+        Raises:
+            TellError: With what was wanted, what came and the way out.
+        """
+        if not isinstance(query, Query):
+            raise TellError(f"tell wants the Query that ask returned, got {type(query).__name__}")
+        name = f"query {query.number} (configuration {query.config_id!r}, epoch {query.epoch})"
+        known = self._asked.get(query.number)
+        if known is None or (known[1].config_id, known[1].epoch) != (query.config_id, query.epoch):
+            raise TellError(f"{name} was not asked by this recommender; tell the queries that its own ask returned")
+        if query.number not in self.pending:
+            raise TellError(f"{name} was told already; every query is told once")
+        if failed and value is not None:
+            raise TellError(f"{name} came with a value and failed=True; a failed training has no value")
+        return Told(known[1], None if failed else _number(value, name), self._checked_seconds(seconds, failed, name))
+
+    def _checked_seconds(self, seconds: Any, failed: bool, name: str) -> float | None:
+        if seconds is None:
+            if self.budget.seconds is not None and not failed:
+                raise TellError(f"{name} came without seconds, but the budget is in seconds; pass seconds=")
+            return None
+        if isinstance(seconds, bool) or not isinstance(seconds, Real) or not 0.0 <= float(seconds) < math.inf:
+            raise TellError(f"{name} came with seconds={seconds!r}; wanted a finite number that is not negative")
+        return float(seconds)
+
+    def is_resumed(self, config: int) -> bool:
+        """Whether asking for this configuration takes up a training that was paused for another one."""
+        return int(self.done[config]) > 0 and config != self._last_config
+
+    def seen(self, config_id: ConfigId) -> list[float]:
+        """Values told for a configuration, in the order of arrival."""
+        return [t.value for t in self.told if t.query.config_id == config_id and t.value is not None]
+
+    def state(self, *, sign: float) -> SearchState:
+        """Return what may still be asked; `sign` is 1 where larger is better, else -1."""
+        open_configs = [self._asked[number][0] for number in self.pending]
+        cost = self.costs.predict() if self.budget.seconds is not None else torch.ones_like(self.costs.predict())
+        horizon = torch.minimum(self.n_epoch - self.done, self._affordable(cost, open_configs))
+        horizon[~self.eligible] = 0
+        horizon[open_configs] = 0
+        values = [sign * t.value for t in self.told if t.value is not None]
+        return SearchState(self.done.clone(), horizon, self.eligible.clone(), cost, max(values, default=-math.inf))
+
+    def _affordable(self, cost: Tensor, open_configs: list[int]) -> Tensor:
+        """Epochs of each configuration that the rest of the budget pays for, pending work taken off."""
+        if self.budget.epochs is not None:
+            return torch.full_like(self.done, self.budget.epochs - self.n_asked)
+        assert self.budget.seconds is not None
+        left = self.budget.seconds - self.seconds_spent
+        if not self.costs.known:  # nothing to divide by yet: one epoch will tell
+            return torch.full_like(self.done, self.n_epoch if left > 0 else 0)
+        left -= float(cost[open_configs].sum())
+        return (left / cost).clamp(0, self.n_epoch).floor().long()
+
+
+def _number(value: Any, name: str) -> float:
+    """A finite float out of whatever number type came (numpy, torch), or a clear refusal."""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TellError(f"{name} came with {value!r}; wanted a number, or failed=True if there is none")
+    if not math.isfinite(value):
+        raise TellError(f"{name} came with {value!r}; tell a training that diverged with failed=True")
+    return float(value)

@@ -1,0 +1,329 @@
+"""The recommender: ask which epoch to train, tell what it gave, and get a configuration at any time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from at2.errors import CorruptFileError, FileError, TableError, TellError
+from at2.recommend.acquisition import Acquisition, ExpectedBest, KnowledgeGradient
+from at2.recommend.budget import Budget
+from at2.recommend.header import check_header, make_header
+from at2.recommend.journal import Journal
+from at2.recommend.ledger import Ledger, Told
+from at2.recommend.problem import Candidates, build_problem
+from at2.recommend.query import Query, Recommendation
+from at2.surrogate import Belief, EpochCosts, Surrogate, make_surrogate
+
+if TYPE_CHECKING:
+    from at2.space import SearchSpace
+    from at2.tables import LearningCurveTable
+
+Goal = Literal["recommend", "train"]
+
+
+class Recommender:
+    """Recommends a configuration for a target task within a budget, learning from earlier tasks.
+
+    It never reads the target's own curves, even where the table holds them: it knows what it is told. Fitting to the
+    sources happens at the first `ask` or `recommend`. Every query is one epoch of one configuration; trainings are
+    paused and taken up again as the evidence says. `ask` may be called again before `tell`: work that is still out is
+    taken into account, and results may come back in any order. What happens depends on the order of the calls only.
+
+    Args:
+        table: Learning curves of earlier tasks; None starts without any (then `candidates` and `n_epoch` are needed).
+        target: Name of the task to tune for; known to the table or new.
+        sources: Tasks to learn from; None takes all but the target.
+        candidates: What may be recommended: ids of the table's configurations, new configurations as dicts, or both;
+            None takes all of the table's.
+        space: Search space; None takes the table's.
+        budget: What may be spent.
+        seed: Seed of everything random.
+        metric: Metric of the table to optimize; None takes its default.
+        maximize: Whether larger is better; None asks the table.
+        n_epoch: Length of a full training; None takes the table's.
+        goal: ``"recommend"`` looks for the configuration that is best when trained in full, later; ``"train"`` for the
+            best trained model when the budget ends.
+        surrogate: Name of a surrogate, or any object with its `fit`.
+        acquisition: Rule that picks the next epoch; None takes the one that fits the goal.
+        journal: File in which every call is kept (see `resume`); it must not exist yet.
+
+    Raises:
+        UnknownNameError: If a task, configuration, metric or surrogate is unknown.
+        TableError: If the parts do not fit together, such as a source that is the target.
+        SpaceError: If a candidate breaks the rules of the space.
+        FileError: If the journal exists already or cannot be written.
+
+    Example:
+        >>> configs = [{"lr": 0.1}, {"lr": 0.01}, {"lr": 0.001}]
+        >>> rec = Recommender(target="mine", candidates=configs, n_epoch=3, budget=Budget(epochs=5))
+        >>> while (query := rec.ask()) is not None:
+        ...     rec.tell(query, 1.0 - abs(query.config["lr"] - 0.01) - 0.1 / query.epoch)
+        >>> rec.recommend().config
+        {'lr': 0.01}
+    """
+
+    def __init__(
+        self,
+        table: LearningCurveTable | None = None,
+        *,
+        target: str,
+        budget: Budget,
+        sources: Sequence[str] | None = None,
+        candidates: Candidates | None = None,
+        space: SearchSpace | None = None,
+        seed: int = 0,
+        metric: str | None = None,
+        maximize: bool | None = None,
+        n_epoch: int | None = None,
+        goal: Goal = "recommend",
+        surrogate: str | Surrogate = "default",
+        acquisition: Acquisition | None = None,
+        journal: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if goal not in ("recommend", "train"):
+            raise TableError(f"goal must be 'recommend' or 'train', got {goal!r}")
+        self.target, self.budget, self.seed, self.goal = target, budget, seed, goal
+        self._surrogate = make_surrogate(surrogate) if isinstance(surrogate, str) else surrogate
+        self._acquisition = acquisition or (KnowledgeGradient() if goal == "recommend" else ExpectedBest())
+        self.problem = build_problem(
+            table,
+            target=target,
+            sources=sources,
+            candidates=candidates,
+            space=space,
+            metric=metric,
+            maximize=maximize,
+            n_epoch=n_epoch,
+        )
+        n_config = self.problem.history.n_config
+        costs = EpochCosts(n_config, self.problem.source_seconds)
+        self._ledger = Ledger(
+            self.problem.is_candidate, n_epoch=self.problem.history.n_epoch, budget=budget, costs=costs
+        )
+        self._belief: Belief | None = None
+        self._n_observed = 0
+        self._lost: list[Query] = []
+        self._events: list[dict[str, Any]] = []
+        self._header = make_header(
+            self.problem,
+            table_name=None if table is None else table.name,
+            space=None if space is None and table is not None else self.problem.space,
+            candidates=candidates,
+            target=target,
+            budget=budget,
+            seed=seed,
+            goal=goal,
+            surrogate=surrogate,
+        )
+        self._journal: Journal | None = None
+        if journal is not None:
+            if Path(journal).exists():
+                raise FileError(f"the journal {journal} exists already; go on with Recommender.resume", path=journal)
+            self.save(journal)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Tasks that are learnt from."""
+        return self.problem.sources
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """All results so far, in the order in which they were told."""
+        return tuple(self._ledger.told)
+
+    @property
+    def pending(self) -> tuple[Query, ...]:
+        """Queries that were asked and not told yet, oldest first."""
+        return tuple(self._ledger.pending.values())
+
+    @property
+    def belief(self) -> Belief:
+        """What is believed about the target after everything told; fits the surrogate at first use."""
+        if self._belief is None:
+            self._belief = self._surrogate.fit(self.problem.history, seed=self.seed)
+        for result in self._ledger.told[self._n_observed :]:
+            if result.value is not None:
+                config = self._row[result.query.config_id]
+                self._belief.observe(config, result.query.epoch - 1, self.problem.sign * result.value)
+            self._n_observed += 1
+        return self._belief
+
+    @property
+    def _row(self) -> Mapping[int | str, int]:
+        return self.problem.rows
+
+    def ask(self) -> Query | None:
+        """Return the next epoch to train.
+
+        Returns:
+            A query to train and tell; None when the budget is spent, every curve is complete or failed, or all that
+            is left waits for queries that are still out. After `resume`, queries that were never told come first.
+
+        Raises:
+            FileError: If the journal cannot be written; then nothing was asked.
+        """
+        if self._lost:
+            return self._lost.pop(0)
+        state = self._ledger.state(sign=self.problem.sign)
+        if not bool((state.horizon > 0).any()):
+            return None
+        belief = self.belief
+        if self._ledger.pending:
+            belief = belief.fork()
+            for query in self._ledger.pending.values():
+                belief.fantasize(self._row[query.config_id], query.epoch - 1)
+        config = self._acquisition.choose(belief, state).config
+        query = self._make_query(config, int(state.done[config]) + 1)
+        self._record({"event": "ask", "number": query.number, "config_id": query.config_id, "epoch": query.epoch})
+        self._ledger.open(query, config)
+        return query
+
+    def _make_query(self, config: int, epoch: int) -> Query:
+        return Query(
+            config_id=self.problem.config_ids[config],
+            config=dict(self.problem.configs[config]),
+            epoch=epoch,
+            number=self._ledger.n_asked,
+            resumed=self._ledger.is_resumed(config),
+        )
+
+    def tell(
+        self, query: Query, value: float | None = None, *, failed: bool = False, seconds: float | None = None
+    ) -> None:
+        """Take a result; with a journal, it is on disk when this returns.
+
+        Args:
+            query: What `ask` returned; each is told once, in any order.
+            value: The metric measured after that epoch, in its own units.
+            failed: True if the training diverged or crashed; the configuration is never asked for again.
+            seconds: What the epoch took; needed where the budget is in seconds.
+
+        Raises:
+            TellError: If the query is not open, or the value is not a finite number; nothing has changed then.
+            FileError: If the journal cannot be written; nothing has changed then.
+        """
+        result = self._ledger.check(query, value, failed=failed, seconds=seconds)
+        self._record(
+            {
+                "event": "tell",
+                "number": query.number,
+                "value": result.value,
+                "failed": failed,
+                "seconds": result.seconds,
+            }
+        )
+        self._ledger.close(result)
+        self._lost = [lost for lost in self._lost if lost.number != query.number]
+
+    def recommend(self) -> Recommendation:
+        """Return the configuration that looks best so far; may be called at any time, also before the first query.
+
+        Returns:
+            With ``goal="recommend"`` the candidate whose curve is expected to reach the best value; with
+            ``goal="train"`` the one that has shown the best value, once any has.
+
+        Raises:
+            TableError: If every candidate has failed.
+        """
+        state = self._ledger.state(sign=self.problem.sign)
+        if not bool(state.eligible.any()):
+            raise TableError("every candidate has failed; there is nothing to recommend: pass other candidates")
+        values = self.belief.values()
+        worth = values.mean.cpu()
+        if self.goal == "train" and any(t.value is not None for t in self._ledger.told):
+            worth = self._best_seen()
+        config = int(torch.where(state.eligible, worth, -torch.inf).argmax())
+        readings = self.belief.predict().mean[config]
+        name = self.problem.config_ids[config]
+        return Recommendation(
+            config_id=name,
+            config=dict(self.problem.configs[config]),
+            mean=self.problem.sign * float(values.mean[config]),
+            std=float(values.std[config]),
+            epoch=int(readings.argmax()) + 1,
+            n_epochs_seen=len(self._ledger.seen(name)),
+            n_epochs_spent=len(self._ledger.told),
+        )
+
+    def _best_seen(self) -> torch.Tensor:
+        """Best reading of every configuration, larger is better, minus infinity without any."""
+        best = torch.full((self.problem.history.n_config,), -torch.inf, dtype=torch.float64)
+        for result in self._ledger.told:
+            if result.value is not None:
+                row = self._row[result.query.config_id]
+                best[row] = max(float(best[row]), self.problem.sign * result.value)
+        return best
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything so far to a journal, in place of whatever stood there, and go on writing to it.
+
+        Raises:
+            FileError: If the file cannot be written; an older file is left as it was.
+        """
+        self._journal = Journal.create(path, self._header, self._events)
+
+    def _record(self, event: dict[str, Any]) -> None:
+        if self._journal is not None:
+            self._journal.append(event)
+        self._events.append(event)
+
+    @classmethod
+    def resume(
+        cls,
+        path: str | os.PathLike[str],
+        table: LearningCurveTable | None = None,
+        *,
+        surrogate: Surrogate | None = None,
+        acquisition: Acquisition | None = None,
+    ) -> Recommender:
+        """Rebuild a recommender from its journal and go on in the same file.
+
+        Args:
+            path: A journal, whole or with a torn last line.
+            table: The table that it was made with; None loads a published one by its name.
+            surrogate: The surrogate that it was made with, if that was an object and not a name.
+            acquisition: The acquisition that it was made with, if one was given.
+
+        Returns:
+            A recommender in the same state: its next query is what the next query would have been. Queries that were
+            asked but never told are handed out again first.
+
+        Raises:
+            CorruptFileError: If the journal is damaged.
+            FileError: If it cannot be read.
+            TableError: If the table is missing, or holds another history than the journal was written with.
+        """
+        journal, header, events = Journal.read(path)
+        settings, table = check_header(header, table, path=journal.path, surrogate=surrogate)
+        recommender = cls(table, acquisition=acquisition, **settings)
+        if recommender.problem.sha256 != header["sha256"]:
+            raise TableError(
+                f"the journal {journal.path} was written with another history; pass the table it was made with"
+            )
+        for number, event in enumerate(events, start=2):
+            recommender._replay(event, place=f"line {number} of the journal {journal.path}", path=journal.path)
+        recommender._lost = list(recommender.pending)
+        recommender._journal = journal
+        return recommender
+
+    def _replay(self, event: dict[str, Any], *, place: str, path: Path) -> None:
+        try:
+            if event["event"] == "ask":
+                config = self._row[event["config_id"]]
+                if event["number"] != self._ledger.n_asked or event["epoch"] != int(self._ledger.done[config]) + 1:
+                    raise KeyError("number")
+                self._ledger.open(self._make_query(config, event["epoch"]), config)
+            else:
+                query = self._ledger.pending[event["number"]]
+                self.tell(query, event["value"], failed=event["failed"], seconds=event["seconds"])
+                return
+        except (KeyError, TellError) as error:
+            raise CorruptFileError(
+                f"{place} does not follow from those before it; restore the file", path=path
+            ) from error
+        self._events.append(event)
