@@ -42,7 +42,7 @@ def hyperrec_space() -> SearchSpace:
         (True, False)
 
     References:
-        Xiao, Ghassemi, et al., Amortized Auto-Tuning: Cost-Efficient Bayesian Transfer Optimization for Hyperparameter
+        Xiao, Xing, Neiswanger, Amortized Auto-Tuning: Cost-Efficient Transfer Optimization for Hyperparameter
         Recommendation, 2021, arXiv:2106.09179.
     """
     return SearchSpace(
@@ -113,6 +113,9 @@ class HyperRecConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", MappingProxyType(_space().validate(self.config)))
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a read-only view cannot be pickled
+        return HyperRecConfig, (dict(self.config),)
 
     def build_optimizer(self, params: Iterable[torch.Tensor] | Iterable[dict[str, Any]]) -> Optimizer:
         """Return Adam, or SGD with momentum, over `params`; see `build_optimizer`."""

@@ -1,4 +1,5 @@
 import math
+import pickle
 
 import pytest
 import torch
@@ -114,6 +115,7 @@ def test_config_is_checked_and_read_only():
     assert config.config["lr"] == 0.01
     with pytest.raises(TypeError):
         config.config["lr"] = 0.1
+    assert pickle.loads(pickle.dumps(config)) == config
 
 
 @pytest.mark.parametrize(
