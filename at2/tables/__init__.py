@@ -1,5 +1,34 @@
-"""What has been observed: learning curves of many configurations on many tasks."""
+"""What has been observed: learning curves of many configurations on many tasks.
 
+Importing this room loads pandas and numpy; h5py, pooch and ConfigSpace are loaded when they are needed.
+"""
+
+from at2.tables.authors import Pair, published_pairs
 from at2.tables.batches import BatchSeries
-from at2.tables.schema import Metric, RunStatus
+from at2.tables.catalog import TableEntry, imported_path, list_tables, load_table
+from at2.tables.fetch import fetch_tables
+from at2.tables.files import data_path, home_folder, whole_file
+from at2.tables.importer import ImportReport
+from at2.tables.schema import HYPERREC_BATCH_METRICS, HYPERREC_METRICS, HYPERREC_SPLIT, Metric, RunStatus
 from at2.tables.table import LearningCurveTable
+
+__all__ = [
+    "HYPERREC_BATCH_METRICS",
+    "HYPERREC_METRICS",
+    "HYPERREC_SPLIT",
+    "BatchSeries",
+    "ImportReport",
+    "LearningCurveTable",
+    "Metric",
+    "Pair",
+    "RunStatus",
+    "TableEntry",
+    "data_path",
+    "fetch_tables",
+    "home_folder",
+    "imported_path",
+    "list_tables",
+    "load_table",
+    "published_pairs",
+    "whole_file",
+]

@@ -47,7 +47,7 @@ class BatchSeries:
                 f"batch series {self.metric.name!r}: start, length and per_epoch must share one shape "
                 f"(n_task, n_seed, n_config), not {self.start.shape}, {self.length.shape}, {self.per_epoch.shape}"
             )
-        if min((int(part.min(initial=0)) for part in (self.start, self.length, self.per_epoch))) < 0:
+        if min(int(part.min(initial=0)) for part in (self.start, self.length, self.per_epoch)) < 0:
             raise TableError(f"batch series {self.metric.name!r}: start, length and per_epoch must not be negative")
         if np.any((self.length > 0) & (self.per_epoch == 0)):
             raise TableError(f"batch series {self.metric.name!r}: a run with batches needs its batches per epoch")

@@ -83,7 +83,7 @@ def close_matches(name: str, known: Sequence[object]) -> str:
 
 
 def plain_value(value: Any) -> Any:
-    """Return a cell as a plain Python value: numpy numbers become numbers, whole floats stay floats, missing is None."""
+    """Return a cell as a plain Python value: numpy numbers become numbers, whole floats stay floats, NaN None."""
     if isinstance(value, np.generic):
         value = value.item()
     return None if value is None or value is pd.NA or (isinstance(value, float) and value != value) else value

@@ -1,21 +1,21 @@
 """One file per table, in HDF5: its layout, how it is written and how it is read.
 
-==================================  ============================================  ======================================
-dataset                             shape and type                                meaning
-==================================  ============================================  ======================================
-``header``                          (n_byte,) uint8                               UTF-8 JSON: everything that is no array
-``tasks/id``                        (n_task,) text                                names of the tasks
-``tasks/facts/<column>``            (n_task,)                                     one fact, such as ``n_images``
-``configs/id``                      (n_config,) int64 or text                     ids of the configurations
-``configs/values/<column>``         (n_config,)                                   one hyperparameter
-``curves/<metric>``                 (n_task, n_seed, n_config, n_epoch) float     as measured, NaN where nothing was run
-``seconds``                         (n_task, n_seed, n_config, n_epoch) float     seconds of each epoch; may be absent
-``status``                          (n_task, n_seed, n_config) int8               how each run ended, see ``RunStatus``
-``batches/<metric>/values``         (n_value,) float32                            a value per batch, run behind run
-``batches/<metric>/start``          (n_task, n_seed, n_config) int64              where each run begins
-``batches/<metric>/length``         (n_task, n_seed, n_config) int64              how many batches it has
-``batches/<metric>/per_epoch``      (n_task, n_seed, n_config) int64              how many of them make an epoch
-==================================  ============================================  ======================================
+===============================  ============================================  ======================================
+dataset                          shape and type                                meaning
+===============================  ============================================  ======================================
+``header``                       (n_byte,) uint8                               UTF-8 JSON: everything that is no array
+``tasks/id``                     (n_task,) text                                names of the tasks
+``tasks/facts/<column>``         (n_task,)                                     one fact, such as ``n_images``
+``configs/id``                   (n_config,) int64 or text                     ids of the configurations
+``configs/values/<column>``      (n_config,)                                   one hyperparameter
+``curves/<metric>``              (n_task, n_seed, n_config, n_epoch) float     as measured, NaN where nothing was run
+``seconds``                      (n_task, n_seed, n_config, n_epoch) float     seconds of each epoch; may be absent
+``status``                       (n_task, n_seed, n_config) int8               how each run ended, see ``RunStatus``
+``batches/<metric>/values``      (n_value,) float32                            a value per batch, run behind run
+``batches/<metric>/start``       (n_task, n_seed, n_config) int64              where each run begins
+``batches/<metric>/length``      (n_task, n_seed, n_config) int64              how many batches it has
+``batches/<metric>/per_epoch``   (n_task, n_seed, n_config) int64              how many of them make an epoch
+===============================  ============================================  ======================================
 
 The root has the attributes ``format`` (``at2.learning-curves``) and ``schema_version``; a reader refuses versions newer
 than its own. The header holds ``name``, ``metrics`` and ``batches`` (name, maximize, unit; the first metric is the

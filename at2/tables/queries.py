@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from at2.space import SearchSpace
     from at2.tables.table import LearningCurveTable
 
-__all__ = ["best", "curve", "equal", "long", "subset", "task_curves", "value_at", "whole_columns"]
+__all__ = ["best", "curve", "equal", "find_configs", "long", "subset", "task_curves", "value_at", "whole_columns"]
 
 
 def curve(
@@ -106,15 +106,21 @@ def long(
     return frame if query is None else frame[_matches(table, frame, query, config)].reset_index(drop=True)
 
 
+def find_configs(table: LearningCurveTable, query: str) -> pd.Index[Any]:
+    """See :meth:`LearningCurveTable.find_configs`."""
+    frame = table.configs.reset_index()
+    return table.configs.index[_matches(table, frame, query, np.arange(len(frame)))]
+
+
 def _matches(table: LearningCurveTable, frame: pd.DataFrame, query: str, config: np.ndarray) -> np.ndarray:
-    """Tell for each row of a long frame whether the query holds; joins only the hyperparameters it mentions."""
+    """Tell for each row of a frame whether the query holds; joins only the hyperparameters it mentions."""
     mentioned = [name for name in table.configs.columns if name in query and name not in frame.columns]
     joined = frame.assign(**{name: table.configs[name].take(config).array for name in mentioned})
     try:
         # No variables of this function, and none of the caller's, can be reached from the query.
         found = joined.eval(query, local_dict={}, global_dict={})
     except Exception as error:  # pandas raises a dozen kinds here, its own NameError and SyntaxError among them
-        names = ", ".join([*frame.columns, *table.configs.columns])
+        names = ", ".join(dict.fromkeys([*frame.columns, *table.configs.columns]))
         raise TableError(f"query {query!r} cannot be evaluated ({error}); the columns are {names}") from error
     if not isinstance(found, pd.Series) or not pd.api.types.is_bool_dtype(found.dtype):
         raise TableError(f"query {query!r} must be true or false for each row; compare a column, as in 'epoch == 3'")

@@ -226,6 +226,14 @@ class LearningCurveTable:
         """
         return queries.long(self, query, tasks=tasks, metric=metric)
 
+    def find_configs(self, query: str) -> pd.Index[Any]:
+        """Return the ids of the configurations that match a pandas query over hyperparameters and ``config_id``.
+
+        Raises:
+            TableError: If the query cannot be evaluated; the message names the columns.
+        """
+        return queries.find_configs(self, query)
+
     def subset(
         self, tasks: Iterable[str] | None = None, configs: Iterable[Hashable] | None = None
     ) -> LearningCurveTable:

@@ -1,0 +1,281 @@
+"""A table from a long frame, one measured value per row; rows that cannot be used are left out and reported."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from at2.errors import SpaceError, TableError
+from at2.tables.frames import config_frame, plain_value, task_frame
+from at2.tables.schema import Metric, RunStatus
+from at2.tables.table import LearningCurveTable
+
+if TYPE_CHECKING:
+    from at2.space import SearchSpace
+
+__all__ = ["ImportReport", "from_frame"]
+
+_log = logging.getLogger(__name__)
+_REQUIRED = ("task", "config_id", "epoch", "value")
+_MAX_EPOCH = 1_000_000
+_MAX_CELLS = 2**28  # 2 GiB
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import used and what it left out.
+
+    Args:
+        n_rows: Rows that came in.
+        n_used: Rows that are in the table.
+        reasons: Number of rows left out, by reason.
+        examples: For each reason the first row that it hit, as text.
+        notes: What else the import did, such as renumbering seeds.
+    """
+
+    n_rows: int
+    n_used: int
+    reasons: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{self.n_used} of {self.n_rows} rows imported"]
+        lines += [f"{n} left out: {reason}, as in {self.examples[reason]}" for reason, n in self.reasons.items()]
+        return "; ".join([*lines, *self.notes])
+
+
+def from_frame(
+    curves: pd.DataFrame,
+    configs: pd.DataFrame,
+    space: SearchSpace | None = None,
+    *,
+    metric: Metric,
+    name: str = "table",
+    tasks: pd.DataFrame | None = None,
+    bad_rows: Literal["report", "raise"] = "report",
+) -> LearningCurveTable:
+    """Make a table from a long frame.
+
+    Left out, counted by reason and reported: rows without a task or configuration, with an unknown configuration, an
+    invalid one, an unknown task, an epoch or a seed that is no whole number in range, a value that is no finite
+    number, and repeated rows. A run with a value of NaN or infinity gets the status DIVERGED; what it reached before
+    is kept. Tasks may have different configurations, and curves different lengths.
+
+    Args:
+        curves: Columns ``task``, ``config_id``, ``epoch`` (completed epochs, counted from 1), ``value``; optionally
+            ``seed`` (any labels; numbered from 0 in their order) and ``seconds`` (of each epoch, at least 0).
+        configs: Frame of configurations, index or column ``config_id``; NaN or None where one is inactive. Where each
+            task counts its configurations for itself, a column ``task`` says so; ids then become ``<task>/<id>``.
+        space: Their search space; None infers one. Where given, every configuration is checked against it.
+        metric: What ``value`` is.
+        name: Name of the table.
+        tasks: Facts of the tasks, index or column ``task``; None takes the tasks as they come up in ``curves``.
+        bad_rows: ``"report"`` leaves unusable rows out and logs a warning, ``"raise"`` makes any of them an error.
+
+    Returns:
+        The table; what was left out is in its ``report``.
+
+    Raises:
+        TableError: If a column is missing, two rows give different values for one epoch, no row is left, or any row
+            is unusable and ``bad_rows`` is ``"raise"``.
+    """
+    if bad_rows not in ("report", "raise"):
+        raise TableError(f"bad_rows must be 'report' or 'raise', not {bad_rows!r}")
+    curves, configs = _own_ids(_checked_columns(curves), configs)
+    rows = _Rows(curves, config_frame(configs), space, None if tasks is None else task_frame(tasks))
+    report = rows.report()
+    if report.reasons and bad_rows == "raise":
+        raise TableError(f"{report}; correct these rows, or pass bad_rows='report' to leave them out")
+    if not report.n_used:
+        raise TableError(f"no row can be used: {report}")
+    if report.reasons:
+        _log.warning("table %r: %s", name, report)
+    table = rows.table(metric, name)
+    table.report = report
+    return table
+
+
+class _Rows:
+    """The rows of one import; `good` marks those that no check has hit yet."""
+
+    def __init__(
+        self, curves: pd.DataFrame, configs: pd.DataFrame, space: SearchSpace | None, tasks: pd.DataFrame | None
+    ) -> None:
+        self.frame = curves
+        self.configs, self.space, self.known_tasks = configs, space, tasks
+        self.good = np.ones(len(self.frame), dtype=bool)
+        self.reasons: dict[str, int] = {}
+        self.examples: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.diverged = self._check()
+        self.seed_of = self._number_seeds()
+
+    def report(self) -> ImportReport:
+        return ImportReport(len(self.frame), int(self.good.sum()), self.reasons, self.examples, tuple(self.notes))
+
+    def table(self, metric: Metric, name: str) -> LearningCurveTable:
+        rows = self.frame[self.good]
+        tasks = task_frame(pd.unique(rows["task"])) if self.known_tasks is None else self.known_tasks
+        cell = (*self._runs(rows, tasks), rows["epoch"].to_numpy(dtype=np.int64) - 1)
+        shape = len(tasks), len(self.seed_of), len(self.configs), int(rows["epoch"].max())
+        if math.prod(shape) > _MAX_CELLS:
+            raise TableError(
+                f"a table of {' x '.join(map(str, shape))} (task, seed, config, epoch) does not fit in memory; the "
+                "column 'epoch' seems to count steps, divide it by the steps per epoch"
+            )
+        values = np.full(shape, np.nan)
+        values[cell] = rows["value"]
+        seconds = None
+        if "seconds" in rows:
+            seconds = np.full(shape, np.nan)
+            seconds[cell] = rows["seconds"]
+        return LearningCurveTable(
+            {metric.name: values},
+            tasks=tasks,
+            configs=self.configs,
+            metrics=[metric],
+            space=self.space,
+            seconds=seconds,
+            status=self._status(values, tasks),
+            name=name,
+        )
+
+    def _check(self) -> pd.DataFrame:
+        """Apply every check in turn and return the runs that diverged."""
+        frame = self.frame
+        self._drop(frame["task"].isna(), "no task")
+        frame["task"] = frame["task"].map(lambda task: task if isinstance(task, str) else str(task))
+        if self.known_tasks is not None:
+            self._drop(~frame["task"].isin(self.known_tasks.index), "task is not in the frame of tasks")
+        self._match_ids()
+        self._drop(~frame["config_id"].isin(self.configs.index), "no such configuration")
+        self._drop_invalid_configs()
+        epoch = pd.to_numeric(frame["epoch"], errors="coerce")
+        self._drop(epoch.isna() | (epoch % 1 != 0), "epoch is not a whole number")
+        self._drop(epoch < 1, "epochs are counted from 1, the first completed one (add 1 to yours if they start at 0)")
+        self._drop(epoch > _MAX_EPOCH, f"epoch is beyond {_MAX_EPOCH}")
+        frame["epoch"] = epoch
+        if "seed" in frame:
+            self._drop(frame["seed"].isna(), "no seed")
+        frame["value"] = pd.to_numeric(frame["value"], errors="coerce").astype("float64")
+        infinite = ~np.isfinite(frame["value"])
+        diverged: pd.DataFrame = frame[self.good & infinite]
+        self._drop(infinite, "value is not a finite number (the run counts as diverged)")
+        self._check_seconds()
+        self._check_repeats()
+        return diverged
+
+    def _drop(self, bad: Any, reason: str) -> None:
+        hit = self.good & np.asarray(bad, dtype=bool)
+        if hit.any():
+            self.reasons[reason] = int(hit.sum())
+            self.examples[reason] = f"row {int(hit.argmax())}: {_row_text(self.frame.iloc[int(hit.argmax())])}"
+            self.good &= ~hit
+
+    def _match_ids(self) -> None:
+        """Read ids as the configurations have them: ints that came as 7.0 or '7', texts that came as ints."""
+        ids = self.frame["config_id"]
+        self._drop(ids.isna(), "no configuration")
+        if all(isinstance(i, str) for i in self.configs.index):
+            self.frame["config_id"] = ids.map(lambda i: str(i) if not pd.isna(i) else "")
+        else:
+            numbers = pd.to_numeric(ids, errors="coerce")
+            self.frame["config_id"] = numbers.where(numbers % 1 == 0)
+
+    def _drop_invalid_configs(self) -> None:
+        """Drop the configurations that the given space rejects, and their rows."""
+        invalid: dict[Any, str] = {}
+        if self.space is not None:
+            for config_id, *cells in self.configs.itertuples(name=None):
+                try:
+                    self.space.validate(dict(zip(self.configs.columns, map(plain_value, cells), strict=True)))
+                except SpaceError as error:
+                    invalid[config_id] = str(error)
+        if invalid:
+            config_id, why = next(iter(invalid.items()))
+            self.notes.append(f"{len(invalid)} invalid configurations dropped, such as {config_id!r}: {why}")
+            self._drop(self.frame["config_id"].isin(list(invalid)), "configuration is not valid in the space")
+            self.configs = self.configs.drop(index=list(invalid))
+
+    def _check_seconds(self) -> None:
+        if "seconds" in self.frame:
+            seconds = pd.to_numeric(self.frame["seconds"], errors="coerce").astype("float64")
+            unusable = ~np.isfinite(seconds) | (seconds < 0)
+            if n := int((unusable & self.good & self.frame["seconds"].notna()).sum()):
+                self.notes.append(f"{n} times were negative or no numbers and are taken as unknown")
+            self.frame["seconds"] = seconds.where(~unusable)
+
+    def _check_repeats(self) -> None:
+        """Leave out rows that say the same twice; refuse rows that contradict each other."""
+        key = [column for column in ("task", "seed", "config_id", "epoch") if column in self.frame]
+        rows = self.frame[self.good]
+        several = rows.groupby(key, sort=False)["value"].transform("nunique") > 1
+        if several.any():
+            first = rows[several].iloc[0]
+            raise TableError(
+                f"{int(several.sum())} rows give different values for one epoch, as in {_row_text(first)}; "
+                "keep one of them, or add a column 'seed' that tells the repetitions apart"
+            )
+        repeated = np.zeros(len(self.frame), dtype=bool)
+        repeated[np.flatnonzero(self.good)] = rows.duplicated(key).to_numpy()
+        self._drop(repeated, "said before, with the same value")
+
+    def _number_seeds(self) -> dict[Any, int]:
+        """Number the labels of seeds from 0 in their order."""
+        if "seed" not in self.frame:
+            return {0: 0}
+        labels = pd.unique(self.frame.loc[self.good, "seed"]).tolist()
+        labels.sort(key=lambda label: (isinstance(label, str), label))
+        if labels != list(range(len(labels))):
+            self.notes.append(f"seeds {', '.join(map(str, labels[:10]))} are numbered from 0")
+        return {label: number for number, label in enumerate(labels)}
+
+    def _runs(self, rows: pd.DataFrame, tasks: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the position of each row's run: task, seed, configuration."""
+        task = tasks.index.get_indexer(pd.Index(rows["task"]))
+        seed = rows["seed"].map(self.seed_of).to_numpy(dtype=np.int64) if "seed" in rows else np.zeros(len(rows), int)
+        return task, seed, self.configs.index.get_indexer(pd.Index(rows["config_id"]))
+
+    def _status(self, values: np.ndarray, tasks: pd.DataFrame) -> np.ndarray:
+        """Return OK for runs with values and DIVERGED for those in which a value was not finite."""
+        status = np.where(np.isfinite(values).any(axis=-1), RunStatus.OK, RunStatus.NOT_RUN).astype(np.int8)
+        runs = self.diverged[self.diverged["task"].isin(tasks.index)]
+        if "seed" in runs:
+            runs = runs[runs["seed"].isin(list(self.seed_of))]
+        status[self._runs(runs, tasks)] = RunStatus.DIVERGED
+        return status
+
+
+def _own_ids(curves: pd.DataFrame, configs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make ids unique where each task counts its configurations for itself."""
+    if not isinstance(configs, pd.DataFrame) or "task" not in configs.columns:
+        return curves, configs
+    configs = configs if "config_id" in configs.columns else configs.rename_axis(index="config_id").reset_index()
+    ids = configs["task"].astype(str) + "/" + configs["config_id"].astype(str)
+    kept = curves["config_id"].notna()
+    labels = curves["task"].astype(str) + "/" + curves["config_id"].astype(str)
+    return curves.assign(config_id=labels.where(kept)), configs.drop(columns="task").assign(config_id=ids)
+
+
+def _checked_columns(curves: pd.DataFrame) -> pd.DataFrame:
+    if not isinstance(curves, pd.DataFrame):
+        raise TableError(f"curves come as a pandas DataFrame, not as a {type(curves).__name__}")
+    missing = [column for column in _REQUIRED if column not in curves.columns]
+    if missing:
+        raise TableError(
+            f"curves need the columns {', '.join(_REQUIRED)} (and may have seed, seconds); {', '.join(missing)} "
+            f"missing, these came: {', '.join(map(str, curves.columns))}. Rename yours"
+        )
+    kept = [column for column in (*_REQUIRED, "seed", "seconds") if column in curves.columns]
+    frame: pd.DataFrame = curves[kept].reset_index(drop=True).astype({"task": object})
+    return frame
+
+
+def _row_text(row: pd.Series[Any]) -> str:
+    return ", ".join(f"{name} {row[name]}" for name in row.index)
