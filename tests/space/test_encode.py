@@ -4,7 +4,7 @@ import ConfigSpace as cs
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -24,6 +24,7 @@ def same(config, other):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None)  # a busy machine may take its time
 @given(seed=st.integers(0, 2**32 - 1))
 def test_sample_validate_encode_decode(spaces, name, seed):
     space = spaces[name]
@@ -36,6 +37,7 @@ def test_sample_validate_encode_decode(spaces, name, seed):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None)  # a busy machine may take its time
 @given(data=st.data())
 def test_any_row_decodes_to_a_valid_configuration(spaces, name, data):
     space = spaces[name]

@@ -4,7 +4,7 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from at2.errors import SpaceError
@@ -111,6 +111,7 @@ COLUMNS = st.one_of(
 )
 
 
+@settings(deadline=None)  # a busy machine may take its time
 @given(columns=st.lists(COLUMNS, min_size=1, max_size=5))
 def test_every_row_is_valid_in_its_own_space(columns):
     frame = pd.DataFrame({f"x{i}": pd.Series(column, dtype=None) for i, column in enumerate(columns)})
