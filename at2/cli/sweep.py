@@ -81,7 +81,7 @@ def sweep(  # one argument for each option
     start = time.perf_counter()
     databases = tuple(dict.fromkeys(databases)) or DATABASES
     if fetch:
-        _fetch(databases)
+        _fetch(databases, quiet=quiet)
     plan = plan_pairs(databases, pairs=pairs, tuners=tuners, budget_epochs=budget, seeds=seeds)
     with _progress(len(plan), quiet=quiet) as note:
         outcomes = run_sweep(plan, record=record, jobs=jobs, fresh=fresh, on_outcome=note)
@@ -89,6 +89,16 @@ def sweep(  # one argument for each option
     if complete:
         _report(record, complete, also=summary, quiet=quiet)
     _close(outcomes, record=record, seconds=time.perf_counter() - start)
+
+
+def _fetch(databases: tuple[str, ...], *, quiet: bool) -> None:
+    """Get the published tables that are not on this machine, and say so while it lasts."""
+    from rich.console import Console
+
+    from at2.tables import fetch_tables
+
+    with Console(stderr=True, quiet=quiet).status("fetching the published tables") as status:
+        fetch_tables(databases, on_step=status.update)
 
 
 @contextlib.contextmanager
