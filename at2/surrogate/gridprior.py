@@ -85,8 +85,8 @@ class GridPrior:
 
     def dense(self) -> Tensor:
         """Return the whole covariance, ``(n_config * n_column, n_config * n_column)``; for small grids and tests."""
-        factor = torch.kron(self.config_factor, self.epoch_factor)
-        flat = self.features.reshape(self.features.shape[0], -1)
+        factor = torch.kron(self.config_factor.contiguous(), self.epoch_factor.contiguous())
+        flat = self.features.flatten(1)
         return factor @ (self.spectrum.reshape(-1, 1) * factor.T) + flat.T @ flat
 
     def with_features(self, features: Tensor, covariance: Tensor) -> GridPrior:

@@ -1,0 +1,1 @@
+"""What every kernel, surrogate and tuner must do: classes of tests to inherit."""
