@@ -35,11 +35,20 @@ def draw_regret(traces: "pd.DataFrame", path: Path) -> None:
         for place, tuner in enumerate(tuners):
             _draw_tuner(panel, rows[rows["tuner"] == tuner], color=_COLORS[place % len(_COLORS)], label=tuner)
         _label(panel, f"{database}: {rows['target'].nunique()} targets")
-    panels[0].set_ylabel("normalized regret of the recommendation")
+    _scale_regret(panels[0], highest=float(traces["regret"].max()))
     panels[0].legend(frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     write_bytes(path, buffer.getvalue())
+
+
+def _scale_regret(panel: "Axes", *, highest: float) -> None:
+    """Scale the axis that all panels share: linear below 0.01, logarithmic above."""
+    panel.set_ylabel("normalized regret of the recommendation")
+    panel.set_yscale("symlog", linthresh=0.01)
+    ticks = [0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
+    panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    panel.set_ylim(0, max(0.02, 1.15 * highest))
 
 
 def _draw_tuner(panel: "Axes", rows: "pd.DataFrame", *, color: str, label: str) -> None:
@@ -52,8 +61,6 @@ def _draw_tuner(panel: "Axes", rows: "pd.DataFrame", *, color: str, label: str) 
 def _label(panel: "Axes", title: str) -> None:
     panel.set_title(title)
     panel.set_xlabel("training epochs spent on the target")
-    panel.set_yscale("symlog", linthresh=0.01)
-    panel.set_ylim(bottom=0)
     panel.grid(alpha=0.25, linewidth=0.6)
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)

@@ -5,10 +5,12 @@ This module imports nothing heavy: a new process limits its threads before numpy
 
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -54,7 +56,7 @@ def _drain(work: Callable[[Item], Result], waiting: deque[Item], *, jobs: int) -
     """Do the waiting work in one pool; returns the items under way when a process died, none if all went well."""
     under_way: dict[Future[Result], Item] = {}
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=jobs, mp_context=spawn, initializer=_use_one_thread) as pool:
+    with ProcessPoolExecutor(max_workers=jobs, mp_context=spawn, initializer=_begin_process) as pool:
         try:
             while waiting or under_way:
                 while waiting and len(under_way) < jobs:
@@ -70,7 +72,16 @@ def _drain(work: Callable[[Item], Result], waiting: deque[Item], *, jobs: int) -
     return []
 
 
-def _use_one_thread() -> None:
-    """Limit this new process to one thread, before any numerical library is loaded."""
+def _begin_process() -> None:
+    """Limit this new process to one thread, before any numerical library is loaded, and to the life of its parent."""
     for name in _THREAD_SETTINGS:
         os.environ[name] = "1"
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    """End this process when its parent has ended: a killed parent can no longer tell it to."""
+    parent.join()
+    os._exit(1)

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from fractions import Fraction
 
 import pytest
@@ -35,6 +37,20 @@ def test_processes_use_one_thread_and_the_own_environment_stays() -> None:
     before = os.environ.get("OMP_NUM_THREADS")
     assert list(run_all(os.getenv, ["OMP_NUM_THREADS"], jobs=1, lost=_lost)) == ["1"]
     assert os.environ.get("OMP_NUM_THREADS") == before
+
+
+def test_processes_end_with_a_killed_parent() -> None:
+    code = (
+        "from at2.bench.pool import run_all\n"
+        "if __name__ == '__main__':\n"
+        '    work = [\'print(__import__("os").getpid(), flush=True) or __import__("time").sleep(600)\']\n'
+        "    list(run_all(eval, work, jobs=1, lost=str))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    assert parent.stdout.readline().strip().isdecimal()  # the child works
+    parent.kill()
+    assert parent.communicate(timeout=30) == ("", None)  # ends when the child has closed its side, too
 
 
 def test_at_least_one_job() -> None:

@@ -56,9 +56,7 @@ def test_a_tuner_that_spends_nothing_keeps_its_standing(tmp_path: Path, runs: li
 def test_frames_are_written_to_the_last_digit(tmp_path: Path) -> None:
     frame = pd.DataFrame({"regret": [0.1 + 0.2]})
     write_frame(frame, tmp_path / "a.csv")
-    pd.testing.assert_frame_equal(
-        pd.read_csv(tmp_path / "a.csv"), frame, check_exact=True
-    )
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv"), frame, check_exact=True)
 
 
 def test_the_figure_is_a_picture(tmp_path: Path, runs: list[RunConfig]) -> None:
