@@ -92,7 +92,10 @@ def check_header(
         from at2.space import SearchSpace
 
         settings["space"] = SearchSpace.from_json(saved_space)
-    return settings, _find_table(name, table, path)
+    found = _find_table(name, table, path)
+    if found is not None:
+        del settings["maximize"]  # the table says so itself
+    return settings, found
 
 
 def _find_table(name: str | None, table: LearningCurveTable | None, path: Path) -> LearningCurveTable | None:

@@ -2,13 +2,13 @@
 
 Line 1 is the header (everything needed to rebuild the recommender), every further line an event:
 ``{"crc": "9ae0daaf", "record": {"event": "tell", "number": 0, "value": 0.71, "failed": false, "seconds": null}}``.
-A last line without a line break is what a crash in the middle of a write leaves behind: it is dropped. Anything else
-that does not fit is corruption and is said so.
+A checksum goes on from that of the line before, so that a line that is missing, moved or doubled shows as well. A last
+line without a line break is what a crash in the middle of a write leaves behind: it is dropped. Anything else that does
+not fit is corruption and is said so.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import zlib
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from at2.errors import CorruptFileError, FileError
+from at2.tables import whole_file
 
 KIND, VERSION = "at2-journal", 1
 Record = Mapping[str, Any]
@@ -28,32 +29,27 @@ class Journal:
     Args:
         path: The file; it exists and holds `size_bytes` of whole lines.
         size_bytes: Where the next line goes; a torn line behind it is cut off.
+        crc: Checksum of the last whole line.
     """
 
-    def __init__(self, path: str | os.PathLike[str], size_bytes: int) -> None:
+    def __init__(self, path: str | os.PathLike[str], size_bytes: int, crc: int) -> None:
         self.path = Path(path)
-        self._size_bytes = size_bytes
+        self._size_bytes, self._crc = size_bytes, crc
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], header: Record, events: Sequence[Record] = ()) -> Journal:
         """Write a new journal, whole or not at all, in place of whatever stood at `path`.
 
         Raises:
-            FileError: If the folder cannot be written to.
+            FileError: If the file cannot be written; the message says why, and the way out.
         """
-        place = Path(path)
-        text = b"".join(_line(record) for record in (header, *events))
-        spare = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-        try:
-            with spare.open("wb") as file:
-                _write(file.fileno(), text)
-            spare.replace(place)
-            _sync_folder(place.parent)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                spare.unlink()
-            raise FileError(f"cannot write the journal {place}: {error.strerror or error}", path=place) from error
-        return cls(place, len(text))
+        text, crc = b"", 0
+        for record in (header, *events):
+            line, crc = _line(record, crc)
+            text += line
+        with whole_file(Path(path)) as temporary:
+            temporary.write_bytes(text)
+        return cls(path, len(text), crc)
 
     def append(self, event: Record) -> None:
         """Add a line and return once it is on disk; on failure the file stays as it was.
@@ -61,7 +57,7 @@ class Journal:
         Raises:
             FileError: If the disk is full, or the file is gone or has shrunk.
         """
-        line = _line(event)
+        line, crc = _line(event, self._crc)
         try:
             with self.path.open("r+b") as file:
                 if file.seek(0, os.SEEK_END) < self._size_bytes:
@@ -76,7 +72,7 @@ class Journal:
         except OSError as error:
             message = f"cannot append to the journal {self.path}: {error.strerror or error}; nothing was told"
             raise FileError(message, path=self.path) from error
-        self._size_bytes += len(line)
+        self._size_bytes, self._crc = self._size_bytes + len(line), crc
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> tuple[Journal, dict[str, Any], list[dict[str, Any]]]:
@@ -92,33 +88,44 @@ class Journal:
         except OSError as error:
             raise FileError(f"cannot read the journal {place}: {error.strerror or error}", path=place) from error
         whole = content[: content.rfind(b"\n") + 1]
-        records = [_parse(line, place, k) for k, line in enumerate(whole.splitlines(), start=1)]
+        records, crc = _parse(whole.splitlines(keepends=True), place)
         if not records or records[0].get("kind") != KIND:
             raise CorruptFileError(f"{place} does not start like a journal of at2; nothing can be resumed", path=place)
         if records[0].get("version") != VERSION:
             version = records[0].get("version")
             raise CorruptFileError(f"{place} is a journal of version {version!r}, this at2 reads {VERSION}", path=place)
-        return cls(place, len(whole)), records[0], records[1:]
+        return cls(place, len(whole), crc), records[0], records[1:]
 
 
 def _dump(record: Record) -> str:
     return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _line(record: Record) -> bytes:
+def _line(record: Record, previous_crc: int) -> tuple[bytes, int]:
     text = _dump(record)
-    return f'{{"crc":"{zlib.crc32(text.encode()):08x}","record":{text}}}\n'.encode()
+    crc = zlib.crc32(text.encode(), previous_crc)
+    return f'{{"crc":"{crc:08x}","record":{text}}}\n'.encode(), crc
 
 
-def _parse(line: bytes, place: Path, number: int) -> dict[str, Any]:
+def _parse(lines: Sequence[bytes], place: Path) -> tuple[list[dict[str, Any]], int]:
+    """Records of whole lines and the last checksum; every line must be just what we would have written."""
+    records, crc = [], 0
+    for number, line in enumerate(lines, start=1):
+        record = _record(line)
+        expected, crc = _line(record or {}, crc)
+        if record is None or line != expected:
+            message = f"line {number} of the journal {place} is damaged, or one before it is gone; restore the file"
+            raise CorruptFileError(message, path=place)
+        records.append(record)
+    return records, crc
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
     try:
-        outer = json.loads(line)
-        record = outer["record"]
-        if isinstance(record, dict) and _line(record).rstrip() == line.rstrip():
-            return record
+        record = json.loads(line)["record"]
     except (ValueError, KeyError, TypeError):
-        pass
-    raise CorruptFileError(f"line {number} of the journal {place} is damaged; restore the file from a copy", path=place)
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _write(descriptor: int, content: bytes) -> None:
@@ -126,13 +133,3 @@ def _write(descriptor: int, content: bytes) -> None:
     while content:
         content = content[os.write(descriptor, content) :]
     os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last; systems that cannot open folders do without."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

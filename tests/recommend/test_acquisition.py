@@ -1,0 +1,43 @@
+"""at2/recommend/acquisition.py: gains against sampling, look-aheads within reach."""
+
+import pytest
+import torch
+
+from at2.recommend import SearchState
+from at2.recommend.acquisition import expected_improvement, expected_rise, reachable_cells
+
+
+def test_expected_rise_is_what_sampling_gives() -> None:
+    generator = torch.Generator().manual_seed(0)
+    mean = torch.randn(6, dtype=torch.float64, generator=generator)
+    slope = torch.randn(6, 4, dtype=torch.float64, generator=generator)
+    z = torch.randn(200_000, 1, 1, dtype=torch.float64, generator=generator)
+    sampled = (mean[None, :, None] + z * slope).amax(1).mean(0) - mean.max()
+    torch.testing.assert_close(expected_rise(mean, slope, n_node=40), sampled, rtol=0.02, atol=0.01)
+
+
+def test_a_reading_that_moves_all_alike_gains_nothing() -> None:
+    mean = torch.tensor([0.3, 0.1, -2.0], dtype=torch.float64)
+    torch.testing.assert_close(expected_rise(mean, torch.ones(3, 1, dtype=torch.float64)), torch.zeros(1).double())
+
+
+def test_expected_improvement_far_below_is_zero_and_not_nan() -> None:
+    gain = expected_improvement(torch.tensor([-50.0, 0.0, 50.0], dtype=torch.float64))
+    assert gain.tolist() == pytest.approx([0.0, 0.398942, 50.0], abs=1e-6)
+
+
+def test_lookaheads_end_at_the_horizon() -> None:
+    state = SearchState(
+        done=torch.tensor([0, 4, 2]),
+        horizon=torch.tensor([4, 1, 0]),
+        eligible=torch.ones(3, dtype=torch.bool),
+        cost=torch.ones(3, dtype=torch.float64),
+        best_seen=0.0,
+    )
+    configs, epochs, steps = reachable_cells(torch.tensor([0, 1]), state, (1, 3, 8))
+    assert list(zip(configs.tolist(), epochs.tolist(), steps.tolist(), strict=True)) == [
+        (0, 0, 1),
+        (0, 2, 3),
+        (0, 3, 4),
+        (1, 4, 1),
+    ]
