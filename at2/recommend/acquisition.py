@@ -16,12 +16,11 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from at2.recommend.ledger import SearchState
-from at2.surrogate import Belief, Component
+from at2.surrogate import Belief, Component, gauss_hermite
 
 LOOKAHEADS = (1, 2, 3, 5, 8, 13, 21, 34, 55)
 
@@ -136,10 +135,10 @@ def expected_rise(mean: Tensor, slope: Tensor, *, n_node: int = 16) -> Tensor:
         >>> bool((expected_rise(zero, slope, n_node=64) - 0.798).abs() < 0.02)
         True
     """
-    nodes, weights = np.polynomial.hermite_e.hermegauss(n_node)
+    nodes, weights = gauss_hermite(n_node)
     total = torch.zeros(slope.shape[1], dtype=mean.dtype, device=mean.device)
-    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
-        total += float(weight) * (mean[:, None] + float(node) * slope).amax(0)
+    for node, weight in zip(nodes, weights, strict=True):
+        total += weight * torch.add(mean[:, None], slope, alpha=node).amax(0)
     return (total - mean.max()).clamp_min(0.0)
 
 

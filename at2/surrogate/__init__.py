@@ -12,7 +12,7 @@ from at2.surrogate.kronecker_gp import KroneckerGP
 from at2.surrogate.mixture import MixtureBelief
 from at2.surrogate.posterior import GridPosterior
 from at2.surrogate.registry import make_surrogate, surrogate_names
-from at2.surrogate.warp import IdentityWarp, LogitWarp, choose_warp
+from at2.surrogate.warp import IdentityWarp, LogitWarp, choose_warp, gauss_hermite
 
 __all__ = [
     "Belief",
@@ -30,6 +30,7 @@ __all__ = [
     "ScalePrior",
     "Surrogate",
     "choose_warp",
+    "gauss_hermite",
     "make_surrogate",
     "pooled_scale_prior",
     "surrogate_names",

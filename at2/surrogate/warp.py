@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -94,6 +94,22 @@ def choose_warp(values: Tensor) -> Warp:
     return IdentityWarp()
 
 
+@cache
+def gauss_hermite(n_node: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return nodes and weights that average a function over a standard normal; the weights sum to 1.
+
+    Example:
+        >>> nodes, weights = gauss_hermite(3)
+        >>> round(sum(w * z**2 for z, w in zip(nodes, weights)), 12)
+        1.0
+
+    References:
+        Abramowitz and Stegun, Handbook of Mathematical Functions, 1964, section 25.4.46.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(n_node)
+    return tuple(nodes.tolist()), tuple((weights / weights.sum()).tolist())
+
+
 def unwarp_moments(warp: Warp, mean: Tensor, variance: Tensor) -> Prediction:
     """Turn Gaussian moments in latent units into the moments of the metric, by Gauss-Hermite quadrature.
 
@@ -104,18 +120,15 @@ def unwarp_moments(warp: Warp, mean: Tensor, variance: Tensor) -> Prediction:
 
     Returns:
         Moments in user units, same shape.
-
-    References:
-        Abramowitz and Stegun, Handbook of Mathematical Functions, 1964, section 25.4.46.
     """
     if isinstance(warp, IdentityWarp):
         return Prediction(mean=mean, std=variance.clamp_min(0.0).sqrt())
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    nodes, weights = gauss_hermite(_NODES)
     std = variance.clamp_min(0.0).sqrt()
     middle = warp.inverse(mean)
     first, second = torch.zeros_like(mean), torch.zeros_like(mean)
-    for node, weight in zip(nodes, weights / math.sqrt(2.0 * math.pi), strict=True):
-        step = warp.inverse(mean + float(node) * std) - middle
-        first += float(weight) * step
-        second += float(weight) * step * step
+    for node, weight in zip(nodes, weights, strict=True):
+        step = warp.inverse(mean + node * std) - middle
+        first += weight * step
+        second += weight * step * step
     return Prediction(mean=middle + first, std=(second - first * first).clamp_min(0.0).sqrt())
