@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from at2.bench.plan import RunConfig
-from at2.bench.record import RunFolder, write_text
+from at2.bench.record import RunFolder
 from at2.errors import FileError
 
 MEASURES = ("regret", "rank", "best_seen_regret")
@@ -90,6 +90,26 @@ def _database_side_by_side(rows: pd.DataFrame, tuners: Sequence[str]) -> pd.Data
     return pairs
 
 
-def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as CSV, whole or not at all; numbers keep every digit."""
-    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+def markdown(pairs: pd.DataFrame) -> str:
+    """Write the frame of `side_by_side` as a Markdown table: regret, and the true rank in brackets.
+
+    Example:
+        >>> columns = pd.MultiIndex.from_product([["at2"], MEASURES])
+        >>> index = pd.MultiIndex.from_tuples([("tiny", "mean")], names=["database", "target"])
+        >>> print(markdown(pd.DataFrame([[0.25, 3.5, 0.5]], index=index, columns=columns)))
+        | database | target | at2 |
+        |---|---|--:|
+        | tiny | mean | 0.2500 (3.5) |
+    """
+    tuners = list(dict.fromkeys(pairs.columns.get_level_values(0)))
+    lines = [["database", "target", *tuners]]
+    lines += [[database, target, *cells(pairs, database, target)] for database, target in pairs.index.to_list()]
+    rows = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([rows[0], "|---|---|" + "--:|" * len(tuners), *rows[1:]])
+
+
+def cells(pairs: pd.DataFrame, database: str, target: str) -> list[str]:
+    """Give regret and rank of each tuner on one target as text."""
+    row = pairs.loc[[(database, target)]].iloc[0]
+    tuners = dict.fromkeys(pairs.columns.get_level_values(0))
+    return [f"{row[tuner, 'regret']:.4f} ({row[tuner, 'rank']:.4g})" for tuner in tuners]

@@ -37,14 +37,14 @@ def speed(databases: tuple[str, ...], budget: int, record: Path, quiet: bool) ->
     from rich.console import Console
 
     from at2.bench.speed import measure_speed
-    from at2.bench.summary import write_frame
+    from at2.tables.formats import write_frame_file
 
     readings: list[Reading] = []
     with Console(stderr=True, quiet=quiet).status("measuring") as status:
         for reading in measure_speed(tuple(dict.fromkeys(databases)) or DATABASES, budget_epochs=budget):
             readings.append(reading)
             status.update(f"measured {reading.name}")
-    write_frame(pd.DataFrame([vars(reading) for reading in readings]), record / "speed.csv")
+    write_frame_file(pd.DataFrame([vars(reading) for reading in readings]), record / "speed.csv")
     if not quiet:
         _show(readings)
     click.echo(f"{len(readings)} readings in {record / 'speed.csv'}")

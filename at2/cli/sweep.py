@@ -53,6 +53,14 @@ if TYPE_CHECKING:
 @click.option("--summary", type=click.Path(dir_okay=False, path_type=Path), help="A second place for the summary CSV.")
 @click.option("--fetch", is_flag=True, help="Fetch the published tables first where they are not at hand.")
 @click.option("--fresh", is_flag=True, help="Do complete runs again.")
+@click.option(
+    "--format",
+    "fmt",
+    type=click.Choice(["table", "markdown"]),
+    default="table",
+    show_default=True,
+    help="How the summary is shown.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no table, for logs.")
 def sweep(  # one argument for each option
     databases: tuple[str, ...],
@@ -65,6 +73,7 @@ def sweep(  # one argument for each option
     summary: Path | None,
     fetch: bool,
     fresh: bool,
+    fmt: str,
     quiet: bool,
 ) -> None:
     """Recommend a configuration for the target of each published pair, and keep the record.
@@ -87,7 +96,7 @@ def sweep(  # one argument for each option
         outcomes = run_sweep(plan, record=record, jobs=jobs, fresh=fresh, on_outcome=note)
     complete = [outcome.run for outcome in outcomes if outcome.status != "failed"]
     if complete:
-        _report(record, complete, also=summary, quiet=quiet)
+        _report(record, complete, also=summary, fmt=None if quiet else fmt)
     _close(outcomes, record=record, seconds=time.perf_counter() - start)
 
 
@@ -126,19 +135,22 @@ def _progress(n_run: int, *, quiet: bool) -> Iterator[Callable[[Outcome], None]]
         yield note
 
 
-def _report(record: Path, runs: list[RunConfig], *, also: Path | None, quiet: bool) -> None:
+def _report(record: Path, runs: list[RunConfig], *, also: Path | None, fmt: str | None) -> None:
     """Write the summary, the regret of each epoch and the figure; show the summary."""
     from at2.bench.figures import draw_regret
-    from at2.bench.summary import side_by_side, summarize, traces, write_frame
+    from at2.bench.summary import markdown, side_by_side, summarize, traces
+    from at2.tables.formats import write_frame_file
 
     frame = summarize(record, runs)
     regrets = traces(record, runs)
-    write_frame(frame, record / "summary.csv")
-    write_frame(regrets, record / "regret.csv")
+    write_frame_file(frame, record / "summary.csv")
+    write_frame_file(regrets, record / "regret.csv")
     draw_regret(regrets, record / "regret.png")
     if also is not None:
-        write_frame(frame, also)
-    if not quiet:
+        write_frame_file(frame, also)
+    if fmt == "markdown":
+        click.echo(markdown(side_by_side(frame)))
+    elif fmt is not None:
         _show(side_by_side(frame), budget_epochs=runs[0].budget_epochs)
 
 
@@ -147,6 +159,8 @@ def _show(pairs: pd.DataFrame, *, budget_epochs: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from at2.bench.summary import cells
+
     tuners = list(dict.fromkeys(pairs.columns.get_level_values(0)))
     table = Table(title=f"Regret of the recommendation after {budget_epochs} epochs (true rank)")
     table.add_column("database")
@@ -154,11 +168,9 @@ def _show(pairs: pd.DataFrame, *, budget_epochs: int) -> None:
     for tuner in tuners:
         table.add_column(tuner, justify="right")
     for database, target in pairs.index.to_list():
-        row = pairs.loc[(database, target)]
-        cells = [f"{row[tuner, 'regret']:.4f} ({row[tuner, 'rank']:.4g})" for tuner in tuners]
-        table.add_row(
-            database, target, *cells, style="bold" if target == "mean" else None, end_section=target == "mean"
-        )
+        is_mean = target == "mean"
+        row = cells(pairs, database, target)
+        table.add_row(database, target, *row, style="bold" if is_mean else None, end_section=is_mean)
     Console().print(table)
 
 

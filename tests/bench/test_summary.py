@@ -1,13 +1,12 @@
 import dataclasses
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from at2.bench.execute import execute
 from at2.bench.figures import draw_regret
 from at2.bench.plan import RunConfig
-from at2.bench.summary import side_by_side, summarize, traces, write_frame
+from at2.bench.summary import markdown, side_by_side, summarize, traces
 from at2.errors import FileError
 
 
@@ -53,10 +52,11 @@ def test_a_tuner_that_spends_nothing_keeps_its_standing(tmp_path: Path, runs: li
     assert rule["regret"].nunique() == 1
 
 
-def test_frames_are_written_to_the_last_digit(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"regret": [0.1 + 0.2]})
-    write_frame(frame, tmp_path / "a.csv")
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv"), frame, check_exact=True)
+def test_markdown(tmp_path: Path, runs: list[RunConfig]) -> None:
+    lines = markdown(side_by_side(summarize(tmp_path, runs))).splitlines()
+    assert lines[0] == "| database | target | random-search | average-rank |"
+    assert lines[2].endswith("| 0.2000 (2) |")
+    assert len(lines) == 5
 
 
 def test_the_figure_is_a_picture(tmp_path: Path, runs: list[RunConfig]) -> None:
