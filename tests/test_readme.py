@@ -1,0 +1,68 @@
+"""What the README says is true: its Python runs, its commands parse, its numbers are the committed ones."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pandas as pd
+import pytest
+
+from at2.bench.summary import markdown, side_by_side
+from at2.cli.main import cli
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)([^\n]*)\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
+PYTHON = [
+    pytest.param(code, marks=[getattr(pytest.mark, mark) for mark in marks.split()], id=f"block{number}")
+    for number, (language, marks, code) in enumerate(BLOCKS)
+    if language == "python"
+]
+LINES = [line for language, _, code in BLOCKS if language == "bash" for line in code.splitlines()]
+COMMANDS = [words for line in LINES if (words := shlex.split(line, comments=True)) and words[0] == "at2"]
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_the_python_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+
+
+def test_the_first_example_finds_the_best(capsys: pytest.CaptureFixture[str]) -> None:
+    code = next(code for language, _, code in BLOCKS if language == "python")
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+    assert capsys.readouterr().out.startswith("medium {'lr': 0.01} ")
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_the_commands_parse(words: list[str]) -> None:
+    command: click.Command = cli
+    context, rest = click.Context(cli), words[1:]
+    while isinstance(command, click.Group):
+        name, found, rest = command.resolve_command(context, rest)
+        assert found is not None
+        command, context = found, click.Context(found, info_name=name, parent=context)
+    command.make_context(words[1], rest)
+
+
+def test_the_commands_and_blocks_are_found() -> None:
+    assert len(COMMANDS) >= 8
+    assert len(PYTHON) >= 3
+
+
+@pytest.mark.parametrize("name", re.findall(r"^<!-- (\S+\.csv) -->$", TEXT, flags=re.MULTILINE))
+def test_the_results_are_the_committed_ones(name: str) -> None:
+    block = TEXT.split(f"<!-- {name} -->\n")[1].split("\n<!-- end -->")[0]
+    assert block == markdown(side_by_side(pd.read_csv(ROOT / name)))
+
+
+def test_the_ten_pairs_are_in_the_results() -> None:
+    results = pd.read_csv(ROOT / "docs" / "results" / "pairs.csv")
+    assert results.groupby("tuner")["target"].nunique().to_dict() == {"at2": 10, "average-rank": 10}
+
+
+def test_the_files_that_the_readme_links_to_exist() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if "://" not in link]
+    assert links
+    assert all((ROOT / link).exists() for link in links)
