@@ -11,6 +11,7 @@ from at2.tables.files import data_path, home_folder, whole_file
 from at2.tables.importer import ImportReport
 from at2.tables.schema import HYPERREC_BATCH_METRICS, HYPERREC_METRICS, HYPERREC_SPLIT, Metric, RunStatus
 from at2.tables.table import LearningCurveTable
+from at2.tables.unpickle import load_plain
 
 __all__ = [
     "HYPERREC_BATCH_METRICS",
@@ -28,6 +29,7 @@ __all__ = [
     "home_folder",
     "imported_path",
     "list_tables",
+    "load_plain",
     "load_table",
     "published_pairs",
     "whole_file",

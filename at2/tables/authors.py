@@ -125,7 +125,9 @@ def _config_frame(published: Published, configs: Any) -> tuple[pd.DataFrame, dic
 
 def _gather(profiles: Any, config_ids: list[Any]) -> tuple[np.ndarray, list[str]]:
     """Return curves of shape (n_task, n_seed, n_config, n_epoch), short ones filled up with NaN, and the tasks."""
-    tasks = list(next(iter(profiles.values())))
+    tasks = list(next(iter(profiles.values()), ()))
+    if not tasks:
+        raise ValueError("there are no tasks")
     if any(list(by_task) != tasks for by_task in profiles.values()):
         raise ValueError("seeds have different tasks")
     runs = {

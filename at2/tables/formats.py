@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from at2.errors import CorruptFileError, FileError, MissingExtraError, TableError
 from at2.tables.files import whole_file
+from at2.tables.frames import plain_value
 
 __all__ = ["FileFormat", "format_of", "frame_bytes", "read_frame_file", "write_frame_file"]
 
@@ -51,7 +53,7 @@ def frame_bytes(frame: pd.DataFrame, fmt: FileFormat) -> bytes:
     if fmt == "csv":
         return flat.to_csv(index=False, lineterminator="\n").encode("utf-8")
     if fmt == "json":
-        return str(flat.to_json(orient="records", double_precision=15)).encode("utf-8")
+        return _json(flat)
     _require_pyarrow()
     buffer = io.BytesIO()
     flat.to_parquet(buffer, index=False)
@@ -93,9 +95,24 @@ def read_frame_file(path: str | Path) -> pd.DataFrame:
     try:
         if fmt == "csv":
             return pd.read_csv(data)
-        return pd.read_json(data, orient="records", precise_float=True) if fmt == "json" else pd.read_parquet(data)
+        return _from_json(data) if fmt == "json" else pd.read_parquet(data)
     except (ValueError, OSError, TypeError) as error:  # pandas' and pyarrow's parsers refine these
         raise CorruptFileError(f"{path}: cannot be read as {fmt} ({error}); write it again", path=path) from error
+
+
+def _json(frame: pd.DataFrame) -> bytes:
+    """Write records with every digit; pandas' own writer rounds to decimals."""
+    columns = [[plain_value(cell) for cell in frame[name].astype(object)] for name in frame.columns]
+    records = [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
+    return json.dumps(records, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode("utf-8")
+
+
+def _from_json(data: io.BytesIO) -> pd.DataFrame:
+    """Read records as they are; pandas' own reader takes texts of digits for numbers and some names for dates."""
+    records = json.load(data)
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise ValueError("a list of objects is wanted, one per row")
+    return pd.DataFrame(records)
 
 
 def _require_pyarrow() -> None:
