@@ -226,7 +226,7 @@ class TestFailingWrites:
     def test_a_read_only_folder(self, table: LearningCurveTable, tmp_path: Path) -> None:
         tmp_path.chmod(0o555)
         folder = Path("/proc") if os.geteuid() == 0 else tmp_path  # root may write into any folder but this
-        with pytest.raises(FileError, match="cannot be written: .*choose another folder"):
+        with pytest.raises(FileError, match=r"cannot be written: .*choose another folder"):
             table.to_hdf5(folder / "t.h5")
         tmp_path.chmod(0o755)
 
