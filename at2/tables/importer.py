@@ -183,7 +183,7 @@ class _Rows:
         ids = self.frame["config_id"]
         self._drop(ids.isna(), "no configuration")
         if all(isinstance(i, str) for i in self.configs.index):
-            self.frame["config_id"] = ids.map(lambda i: str(i) if not pd.isna(i) else "")
+            self.frame["config_id"] = ids.map(_text_id)
         else:
             numbers = pd.to_numeric(ids, errors="coerce")
             self.frame["config_id"] = numbers.where(numbers % 1 == 0)
@@ -252,14 +252,21 @@ class _Rows:
         return status
 
 
+def _text_id(value: Any) -> str:
+    """Return an id as text; a whole float is an int that pandas stored beside a NaN."""
+    if pd.isna(value):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def _own_ids(curves: pd.DataFrame, configs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make ids unique where each task counts its configurations for itself."""
     if not isinstance(configs, pd.DataFrame) or "task" not in configs.columns:
         return curves, configs
     configs = configs if "config_id" in configs.columns else configs.rename_axis(index="config_id").reset_index()
-    ids = configs["task"].astype(str) + "/" + configs["config_id"].astype(str)
+    ids = configs["task"].astype(str) + "/" + configs["config_id"].map(_text_id)
     kept = curves["config_id"].notna()
-    labels = curves["task"].astype(str) + "/" + curves["config_id"].astype(str)
+    labels = curves["task"].astype(str) + "/" + curves["config_id"].map(_text_id)
     return curves.assign(config_id=labels.where(kept)), configs.drop(columns="task").assign(config_id=ids)
 
 

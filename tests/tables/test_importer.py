@@ -46,6 +46,7 @@ class TestGoodFrames:
         assert load(("a", 1.0, 2.0, 1)).curve("a", 1).to_dict() == {2: 1.0}
         texts = CONFIGS.astype({"config_id": str})
         assert load(("a", 1, 1, 0.5), configs=texts).curve("a", "1").to_dict() == {1: 0.5}
+        assert load(("a", 1, 1, 0.5), ("a", None, 1, 0.5), configs=texts).curve("a", "1").to_dict() == {1: 0.5}
         assert load((7, 1, 1, 0.5)).tasks.index.tolist() == ["7"]
 
     def test_each_task_may_count_its_configurations_for_itself(self) -> None:
