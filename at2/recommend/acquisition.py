@@ -54,32 +54,34 @@ class KnowledgeGradient:
     Args:
         lookaheads: Numbers of further epochs to imagine, increasing.
         n_shortlist: Only this many configurations are weighed: those that could most improve on the best.
+        n_contender: Only this many may take over the lead in the imagined outcome, chosen likewise.
         n_node: Gauss-Hermite nodes of the integral.
     """
 
     lookaheads: tuple[int, ...] = LOOKAHEADS
     n_shortlist: int = 32
+    n_contender: int = 128
     n_node: int = 16
 
     def choose(self, belief: Belief, state: SearchState) -> Choice:
         """Return the configuration to advance by one epoch."""
-        rows = shortlist(belief, state, self.n_shortlist)
+        ranked = rank_by_promise(belief, state)
+        contenders = ranked[: self.n_contender]
+        rows = ranked[state.horizon[ranked] > 0][: self.n_shortlist]
         configs, epochs, steps = reachable_cells(rows, state, self.lookaheads)
         gain = torch.zeros(configs.shape[0], dtype=torch.float64)
         for weight, component in zip(belief.weights.tolist(), belief.components, strict=True):
             if weight > 1e-4:
-                gain += weight * self._gain(component, state, configs, epochs)
+                gain += weight * self._gain(component, contenders, configs, epochs)
         return _best_choice(gain / (steps * state.cost[configs]), belief, configs, steps)
 
-    def _gain(self, component: Component, state: SearchState, configs: Tensor, epochs: Tensor) -> Tensor:
+    def _gain(self, component: Component, contenders: Tensor, configs: Tensor, epochs: Tensor) -> Tensor:
         """Expected rise of the highest value after one reading of each cell, ``(m,)``."""
-        device = component.value_mean().device
-        cells = configs.to(device), epochs.to(device)
-        eligible = state.eligible.to(device)
-        mean = component.value_mean()[eligible]
+        values = component.value_mean()
+        rows, cells = contenders.to(values.device), (configs.to(values.device), epochs.to(values.device))
         spread = component.reading_variance()[cells].clamp_min(1e-300).sqrt()
-        slope = component.value_covariance(*cells)[eligible] / spread
-        return expected_rise(mean, slope, n_node=self.n_node).cpu()
+        slope = component.value_covariance(rows, *cells) / spread
+        return expected_rise(values[rows], slope, n_node=self.n_node).cpu()
 
 
 @dataclass(frozen=True)
@@ -142,26 +144,22 @@ def expected_rise(mean: Tensor, slope: Tensor, *, n_node: int = 16) -> Tensor:
     return (total - mean.max()).clamp_min(0.0)
 
 
-def shortlist(belief: Belief, state: SearchState, n: int) -> Tensor:
-    """Return the rows that could most improve on the best value, among those that may be asked for.
+def rank_by_promise(belief: Belief, state: SearchState) -> Tensor:
+    """Return the eligible rows, first those that could most improve on the best value.
 
     Args:
         belief: What is believed.
-        state: What may be asked.
-        n: How many at most.
+        state: What may be recommended.
 
     Returns:
-        Rows in increasing order, at least one; the best and the second best are among them if they may be asked for.
+        Row numbers, ``(n_eligible,)``; the best and the second best lead.
     """
     values = belief.values()
-    mean, std = values.mean.cpu(), values.std.cpu().clamp_min(1e-300)
-    best = mean[state.eligible].max()
-    promise = expected_improvement((mean - best) / std) * std
-    leaders = torch.where(state.eligible, mean, -torch.inf).topk(min(2, mean.numel())).indices
-    promise[leaders] = torch.inf
-    allowed = state.horizon > 0
-    ranked = torch.where(allowed, promise, -torch.inf).argsort(descending=True, stable=True)
-    return ranked[: min(n, int(allowed.sum()))].sort().values
+    rows = torch.nonzero(state.eligible)[:, 0]
+    mean, std = values.mean.cpu()[rows], values.std.cpu()[rows].clamp_min(1e-300)
+    promise = expected_improvement((mean - mean.max()) / std) * std
+    promise[mean.topk(min(2, mean.numel())).indices] = torch.inf
+    return rows[promise.argsort(descending=True, stable=True)]
 
 
 def reachable_cells(rows: Tensor, state: SearchState, lookaheads: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:

@@ -110,7 +110,7 @@ def build_problem(
         maximize = _check_direction(table, metric, maximize)
         values, source_seconds = _curves(table, names, metric, n_epoch, len(new))
         ids = [plain_id(name) for name in table.configs.index]
-        configs = [table.config(name) for name in table.configs.index]
+        configs = [{str(k): v for k, v in row.items()} for row in table.configs.to_dict("records")]
     ids += list(new)
     configs += list(new.values())
     space, features = _encode(table, space, configs)

@@ -46,8 +46,8 @@ class Component(Protocol):
     def reading_variance(self) -> Tensor:
         """Return the variance of a reading (noise included) of every cell, ``(n_config, n_epoch)``."""
 
-    def value_covariance(self, configs: Tensor, epochs: Tensor) -> Tensor:
-        """Return the covariance of every value with the readings of `m` cells, ``(n_config, m)``."""
+    def value_covariance(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> Tensor:
+        """Return the covariance of the values of `n` configurations with the readings of `m` cells, ``(n, m)``."""
 
     def covariance_row(self, config: int, epoch: int) -> Tensor:
         """Return the noise-free covariance of one cell with every cell, ``(n_config, n_epoch)``."""

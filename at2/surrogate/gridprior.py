@@ -68,20 +68,21 @@ class GridPrior:
         kronecker = self.config_factor.square() @ self.spectrum @ self.epoch_factor.square().T
         return kronecker + self.features.square().sum(0)
 
-    def column_covariance(self, column: int, configs: Tensor, columns: Tensor) -> Tensor:
-        """Return the covariance of one whole column with `m` cells.
+    def column_covariance(self, rows: Tensor, column: int, configs: Tensor, columns: Tensor) -> Tensor:
+        """Return the covariance of one column with `m` cells.
 
         Args:
-            column: The column, of every configuration.
+            rows: Configurations of that column, shape ``(n,)``.
+            column: The column.
             configs: Rows of the cells, shape ``(m,)``.
             columns: Columns of the cells, shape ``(m,)``.
 
         Returns:
-            Tensor of shape ``(n_config, m)``.
+            Tensor of shape ``(n, m)``.
         """
         along = (self.epoch_factor[columns] * self.epoch_factor[column]) @ self.spectrum.T  # (m, n_a)
-        kronecker = self.config_factor @ (self.config_factor[configs] * along).T
-        return kronecker + self.features[:, :, column].T @ self.features[:, configs, columns]
+        kronecker = self.config_factor[rows] @ (self.config_factor[configs] * along).T
+        return kronecker + self.features[:, rows, column].T @ self.features[:, configs, columns]
 
     def dense(self) -> Tensor:
         """Return the whole covariance, ``(n_config * n_column, n_config * n_column)``; for small grids and tests."""

@@ -116,11 +116,11 @@ class Hypothesis:
         own = self.scale_square * self.posterior.variance[:, self._column]
         return own + self._scale_variance * self.posterior.rest[:, self._column].square()
 
-    def value_covariance(self, configs: Tensor, epochs: Tensor) -> Tensor:
-        """Return the covariance of every value with the readings of `m` cells, ``(n_config, m)``."""
-        own = self.scale_square * self.posterior.column_covariance(self._column, configs, epochs)
+    def value_covariance(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> Tensor:
+        """Return the covariance of the values of `n` configurations with the readings of `m` cells, ``(n, m)``."""
+        own = self.scale_square * self.posterior.column_covariance(rows, self._column, configs, epochs)
         rest = self.posterior.rest
-        return own + self._scale_variance * rest[:, self._column, None] * rest[configs, epochs]
+        return own + self._scale_variance * rest[rows, self._column, None] * rest[configs, epochs]
 
     def covariance_row(self, config: int, epoch: int) -> Tensor:
         """Return the noise-free covariance of one cell with every cell, ``(n_config, n_epoch)``."""

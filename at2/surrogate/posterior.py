@@ -74,15 +74,14 @@ class GridPosterior:
         cell = config * row.shape[1] + column
         return row - (known[:, cell] @ known).reshape(row.shape)
 
-    def column_covariance(self, column: int, configs: Tensor, columns: Tensor) -> Tensor:
-        """Return the posterior covariance of one whole column with `m` cells, ``(n_config, m)``."""
-        prior = self.prior.column_covariance(column, configs, columns)
+    def column_covariance(self, rows: Tensor, column: int, configs: Tensor, columns: Tensor) -> Tensor:
+        """Return the posterior covariance of one column, at `n` configurations, with `m` cells, ``(n, m)``."""
+        prior = self.prior.column_covariance(rows, column, configs, columns)
         if self.n_reading == 0:
             return prior
-        n_config, n_column = self.prior.mean.shape
+        n_column = self.prior.mean.shape[1]
         known = self._rows[: self.n_reading]
-        whole = known.reshape(self.n_reading, n_config, n_column)[:, :, column]
-        return prior - whole.T @ known[:, configs * n_column + columns]
+        return prior - known[:, rows * n_column + column].T @ known[:, configs * n_column + columns]
 
     def mean(self, scale: float = 1.0) -> Tensor:
         """Return the posterior mean in units of the prior if the data are at `scale`, ``(n_config, n_column)``."""

@@ -25,8 +25,11 @@ def test_row_variance_and_column_are_those_of_the_dense_covariance(prior: GridPr
     dense = prior.dense().reshape(N, T, N, T)
     torch.testing.assert_close(prior.row(2, 3), dense[2, 3])
     torch.testing.assert_close(prior.variance().reshape(-1), prior.dense().diagonal())
+    rows = torch.tensor([2, 0, 1])
     configs, columns = torch.tensor([0, 3, 3]), torch.tensor([4, 0, 2])
-    torch.testing.assert_close(prior.column_covariance(1, configs, columns), dense[:, 1][:, configs, columns])
+    torch.testing.assert_close(
+        prior.column_covariance(rows, 1, configs, columns), dense[:, 1][rows][:, configs, columns]
+    )
 
 
 def test_features_add_the_covariance_of_their_weights() -> None:

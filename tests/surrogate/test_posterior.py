@@ -40,8 +40,11 @@ def test_posterior_is_the_dense_one(prior: GridPrior, scale: float, n: int) -> N
     torch.testing.assert_close(posterior.variance.reshape(-1), covariance.diagonal(), rtol=0, atol=1e-8)
     dense = covariance.reshape(N, T, N, T)
     torch.testing.assert_close(posterior.row(2, 1), dense[2, 1], rtol=0, atol=1e-8)
+    rows = torch.tensor([2, 0, 1])
     configs, columns = torch.tensor([0, 3]), torch.tensor([4, 2])
-    torch.testing.assert_close(posterior.column_covariance(3, configs, columns), dense[:, 3][:, configs, columns])
+    torch.testing.assert_close(
+        posterior.column_covariance(rows, 3, configs, columns), dense[:, 3][rows][:, configs, columns]
+    )
     if n:
         cells = _flat(CELLS[:n])
         gram = prior.dense()[cells][:, cells] + prior.noise * torch.eye(n, dtype=torch.float64)
@@ -106,9 +109,10 @@ def test_location_and_scale_are_summed_out_as_in_the_dense_mixture(prior: GridPr
     noisy = hypothesis.reading_variance() - hypothesis.noise
     torch.testing.assert_close(noisy.reshape(-1), covariance.diagonal(), rtol=0, atol=1e-8)
     torch.testing.assert_close(hypothesis.covariance_row(1, 3), dense[1, 3], rtol=0, atol=1e-8)
+    rows = torch.tensor([2, 0, 1])
     configs, epochs = torch.tensor([0, 3]), torch.tensor([4, 2])
-    ours = hypothesis.value_covariance(configs, epochs)
-    torch.testing.assert_close(ours, dense[:, T - 1][:, configs, epochs], rtol=0, atol=1e-8)
+    ours = hypothesis.value_covariance(rows, configs, epochs)
+    torch.testing.assert_close(ours, dense[:, T - 1][rows][:, configs, epochs], rtol=0, atol=1e-8)
     torch.testing.assert_close(hypothesis.value_mean(), mean.reshape(N, T)[:, -1], rtol=0, atol=1e-8)
     torch.testing.assert_close(hypothesis.value_variance(), noisy[:, -1], rtol=0, atol=1e-8)
 
