@@ -31,13 +31,11 @@ def at2_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         base = base.parent
     home = base / "at2-home"
     home.mkdir(exist_ok=True)
-    before = os.environ.get("AT2_HOME")
-    os.environ["AT2_HOME"] = str(home)
-    yield home
-    if before is None:
-        del os.environ["AT2_HOME"]
-    else:
-        os.environ["AT2_HOME"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AT2_HOME", str(home))
+        if Path(os.environ.get("AT2_MIRROR") or "nowhere").is_dir():
+            patch.setenv("AT2_MIRROR", str(Path(os.environ["AT2_MIRROR"]).resolve()))  # a test may change the folder
+        yield home
 
 
 def _load_published(name: str, home: Path) -> "LearningCurveTable":

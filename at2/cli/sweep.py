@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,13 +108,17 @@ def _fetch(databases: tuple[str, ...], *, quiet: bool) -> None:
 
     from at2.tables import fetch_tables
 
-    with Console(stderr=True, quiet=quiet).status("fetching the published tables") as status:
-        fetch_tables(databases, on_step=status.update)
+    console = Console(stderr=True, quiet=quiet)
+    if console.is_terminal:
+        with console.status("looking for the published tables") as status:
+            fetch_tables(databases, on_step=status.update)
+    else:
+        fetch_tables(databases, on_step=functools.partial(_say, quiet=quiet))
 
 
 @contextlib.contextmanager
 def _progress(n_run: int, *, quiet: bool) -> Iterator[Callable[[Outcome], None]]:
-    """Show how many runs are through, with the time left; a failure is said at once."""
+    """Show how many runs are through, with the time left: a bar on a terminal, else a line for each run."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -123,16 +129,27 @@ def _progress(n_run: int, *, quiet: bool) -> Iterator[Callable[[Outcome], None]]
         TimeRemainingColumn,
     )
 
+    console = Console(stderr=True)
     columns = (TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("runs", total=n_run)
+        numbers = itertools.count(1)
 
         def note(outcome: Outcome) -> None:
-            if outcome.status == "failed":
-                click.echo(f"failed: {outcome.run.folder_name}: {outcome.message}", err=True)
+            number, name = next(numbers), outcome.run.folder_name
             progress.advance(task)
+            if outcome.status == "failed":
+                _say(f"failed: {name}: {outcome.message}", quiet=False)
+            elif not console.is_terminal:
+                _say(f"{number}/{n_run} {outcome.status}: {name}", quiet=quiet)
 
         yield note
+
+
+def _say(line: str, *, quiet: bool) -> None:
+    """Print a line to stderr, unless quiet."""
+    if not quiet:
+        click.echo(line, err=True)
 
 
 def _report(record: Path, runs: list[RunConfig], *, also: Path | None, fmt: str | None) -> None:
