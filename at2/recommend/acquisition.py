@@ -13,6 +13,7 @@ References:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from torch import Tensor
 from at2.recommend.ledger import SearchState
 from at2.surrogate import Belief, Component, gauss_hermite
 
+_NEGLIGIBLE = 1e-4  # components of less weight change no decision
 LOOKAHEADS = (1, 2, 3, 5, 8, 13, 21, 34, 55)
 
 
@@ -56,12 +58,15 @@ class KnowledgeGradient:
         n_shortlist: Only this many configurations are weighed: those that could most improve on the best.
         n_contender: Only this many may take over the lead in the imagined outcome, chosen likewise.
         n_node: Gauss-Hermite nodes of the integral.
+        pooled: Whether the components of a belief are averaged before the highest value is taken, so that the decision
+            after the reading is that of the whole belief; False averages the gains of components that decide alone.
     """
 
     lookaheads: tuple[int, ...] = LOOKAHEADS
     n_shortlist: int = 32
     n_contender: int = 128
     n_node: int = 16
+    pooled: bool = True
 
     def choose(self, belief: Belief, state: SearchState) -> Choice:
         """Return the configuration to advance by one epoch."""
@@ -69,19 +74,24 @@ class KnowledgeGradient:
         contenders = ranked[: self.n_contender]
         rows = ranked[state.horizon[ranked] > 0][: self.n_shortlist]
         configs, epochs, steps = reachable_cells(rows, state, self.lookaheads)
-        gain = torch.zeros(configs.shape[0], dtype=torch.float64)
-        for weight, component in zip(belief.weights.tolist(), belief.components, strict=True):
-            if weight > 1e-4:
-                gain += weight * self._gain(component, contenders, configs, epochs)
-        return _best_choice(gain / (steps * state.cost[configs]), belief, configs, steps)
+        parts = [
+            (weight, *mean_and_slope(component, contenders, configs, epochs))
+            for weight, component in zip(belief.weights.tolist(), belief.components, strict=True)
+            if weight > _NEGLIGIBLE
+        ]
+        return _best_choice(self._gain(parts) / (steps * state.cost[configs]), belief, configs, steps)
 
-    def _gain(self, component: Component, contenders: Tensor, configs: Tensor, epochs: Tensor) -> Tensor:
+    def _gain(self, parts: Sequence[tuple[float, Tensor, Tensor]]) -> Tensor:
         """Expected rise of the highest value after one reading of each cell, ``(m,)``."""
-        values = component.value_mean()
-        rows, cells = contenders.to(values.device), (configs.to(values.device), epochs.to(values.device))
-        spread = component.reading_variance()[cells].clamp_min(1e-300).sqrt()
-        slope = component.value_covariance(rows, *cells) / spread
-        return expected_rise(values[rows], slope, n_node=self.n_node).cpu()
+        total = sum(weight for weight, _, _ in parts)
+        if not self.pooled:
+            rises = [(weight / total) * expected_rise(mean, slope, n_node=self.n_node) for weight, mean, slope in parts]
+            return torch.stack(rises).sum(0).cpu()
+        mean, slope = torch.zeros_like(parts[0][1]), torch.zeros_like(parts[0][2])
+        for weight, own_mean, own_slope in parts:
+            mean.add_(own_mean, alpha=weight / total)
+            slope.add_(own_slope, alpha=weight / total)
+        return expected_rise(mean, slope, n_node=self.n_node).cpu()
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,24 @@ class ExpectedBest:
         best = state.best_seen if math.isfinite(state.best_seen) else float(prediction.mean.min())
         gain = expected_improvement((mean - best) / std) * std
         return _best_choice(gain / (steps * state.cost[configs]), belief, configs, steps)
+
+
+def mean_and_slope(component: Component, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return expected values and how one standard deviation of each reading moves them.
+
+    Args:
+        component: A Gaussian of the belief.
+        rows: Configurations whose values matter, shape ``(n,)``.
+        configs: Rows of the cells to read, shape ``(m,)``.
+        epochs: Their epochs, shape ``(m,)``.
+
+    Returns:
+        Means ``(n,)`` and slopes ``(n, m)``, in latent units, on the component's device.
+    """
+    values = component.value_mean()
+    rows, cells = rows.to(values.device), (configs.to(values.device), epochs.to(values.device))
+    spread = component.reading_variance()[cells].clamp_min(1e-300).sqrt()
+    return values[rows], component.value_covariance(rows, *cells) / spread
 
 
 def expected_improvement(standardized: Tensor) -> Tensor:
@@ -138,10 +166,11 @@ def expected_rise(mean: Tensor, slope: Tensor, *, n_node: int = 16) -> Tensor:
         True
     """
     nodes, weights = gauss_hermite(n_node)
+    behind = mean - mean.max()
     total = torch.zeros(slope.shape[1], dtype=mean.dtype, device=mean.device)
     for node, weight in zip(nodes, weights, strict=True):
-        total += weight * torch.add(mean[:, None], slope, alpha=node).amax(0)
-    return (total - mean.max()).clamp_min(0.0)
+        total += weight * torch.add(behind[:, None], slope, alpha=node).amax(0)
+    return total.clamp_min(0.0)
 
 
 def rank_by_promise(belief: Belief, state: SearchState) -> Tensor:

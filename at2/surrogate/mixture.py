@@ -19,10 +19,20 @@ class MixtureBelief:
         hypotheses: The Gaussians, all over the same grid; at least one.
         warp: Map from oriented user units to latent units.
         log_prior: Log prior weight of each hypothesis; None weighs all alike.
+        temper: Power of the evidence in the weights, in (0, 1]; below 1 where readings are less independent than any
+            hypothesis allows for.
     """
 
-    def __init__(self, hypotheses: Sequence[Hypothesis], warp: Warp, log_prior: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        hypotheses: Sequence[Hypothesis],
+        warp: Warp,
+        log_prior: Sequence[float] | None = None,
+        *,
+        temper: float = 1.0,
+    ) -> None:
         self._hypotheses = tuple(hypotheses)
+        self._temper = temper
         self._warp = warp
         prior = torch.zeros(len(self._hypotheses)) if log_prior is None else torch.tensor(log_prior)
         self._log_prior = torch.log_softmax(prior.to(torch.float64), 0)
@@ -35,16 +45,15 @@ class MixtureBelief:
     @property
     def weights(self) -> Tensor:
         """Posterior weight of each hypothesis, ``(n_component,)``, on the CPU."""
-        return torch.softmax(self._log_joint(), 0)
+        return torch.softmax(self._log_prior + self._temper * self._evidence(), 0)
 
     @property
     def log_evidence(self) -> float:
         """Log density of all readings so far, in latent units."""
-        return float(torch.logsumexp(self._log_joint(), 0))
+        return float(torch.logsumexp(self._log_prior + self._evidence(), 0))
 
-    def _log_joint(self) -> Tensor:
-        evidence = torch.tensor([h.log_evidence for h in self._hypotheses], dtype=torch.float64)
-        return self._log_prior + evidence
+    def _evidence(self) -> Tensor:
+        return torch.tensor([h.log_evidence for h in self._hypotheses], dtype=torch.float64)
 
     def observe(self, config: int, epoch: int, value: float) -> None:
         """Condition on one reading, given in oriented user units."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from at2.recommend import SearchState
+from at2.recommend import KnowledgeGradient, SearchState
 from at2.recommend.acquisition import expected_improvement, expected_rise, reachable_cells
 
 
@@ -41,3 +41,24 @@ def test_lookaheads_end_at_the_horizon() -> None:
         (0, 3, 4),
         (1, 4, 1),
     ]
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_gains_of_a_mixture_are_those_of_its_parts(pooled: bool) -> None:
+    generator = torch.Generator().manual_seed(1)
+    parts = [
+        (w, torch.randn(4, dtype=torch.float64, generator=generator), torch.randn(4, 3, generator=generator).double())
+        for w in (0.3, 0.7)
+    ]
+    gain = KnowledgeGradient(pooled=pooled)._gain(parts)
+    if pooled:
+        mean = sum(w * m for w, m, _ in parts)
+        slope = sum(w * s for w, _, s in parts)
+        expected = expected_rise(mean, slope)
+    else:
+        expected = sum(w * expected_rise(m, s) for w, m, s in parts)
+    torch.testing.assert_close(gain, expected)
+
+
+def test_a_certain_reading_is_worth_nothing() -> None:
+    assert not expected_rise(torch.tensor([1.0, 2.0]).double(), torch.zeros(2, 3).double()).any()

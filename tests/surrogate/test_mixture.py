@@ -91,3 +91,10 @@ def test_quadrature_gives_the_moments_that_sampling_gives() -> None:
 )
 def test_the_warp_follows_from_the_range(values: list[float], expected: object) -> None:
     assert choose_warp(torch.tensor(values, dtype=torch.float64)) == expected
+
+
+def test_tempered_evidence_is_slower_to_decide() -> None:
+    belief = MixtureBelief([_hypothesis(0.0), _hypothesis(2.0)], IdentityWarp(), temper=0.5)
+    belief.observe(0, 0, 2.0)
+    odds = math.exp(0.25 * 4.0 / 1.01)
+    assert belief.weights.tolist() == pytest.approx([1 / (1 + odds), odds / (1 + odds)])
