@@ -1,4 +1,4 @@
-"""How much may be spent on a target: training epochs, or seconds."""
+"""How much may be spent on a target, in training epochs or in seconds, and what it costs to change over."""
 
 from __future__ import annotations
 
@@ -11,22 +11,30 @@ from at2.errors import BudgetError
 
 @dataclass(frozen=True)
 class Budget:
-    """A budget in exactly one unit.
+    """A budget in exactly one unit, and the one-off costs that are paid from it.
 
     Args:
         epochs: Number of training epochs, over all configurations together; a failed epoch counts as well.
         seconds: Seconds of training, summed over all epochs as they are told.
+        start_cost: What the first epoch of a configuration costs on top, in the unit of the budget: building data and
+            network, or compiling. Seconds that are told are those of the epoch alone.
+        resume_cost: What it costs on top to take up a paused configuration, in the unit of the budget.
 
     Raises:
-        BudgetError: If both or neither are given, or the amount is not a positive, finite number.
+        BudgetError: If both or neither unit is given, an amount is not a positive, finite number, a one-off cost is
+            negative or not finite, or the budget does not pay for the first epoch.
 
     Example:
-        >>> Budget(epochs=100)
-        Budget(epochs=100, seconds=None)
+        >>> Budget(epochs=100, resume_cost=0.5)
+        Budget(epochs=100, seconds=None, start_cost=0.0, resume_cost=0.5)
+        >>> Budget(seconds=7200).unit
+        'second'
     """
 
     epochs: int | None = None
     seconds: float | None = None
+    start_cost: float = 0.0
+    resume_cost: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the amount."""
@@ -39,6 +47,25 @@ class Budget:
             raise BudgetError(f"epochs must be a whole number above zero, got {self.epochs!r}")
         if self.seconds is not None and not (_is(self.seconds, Real) and 0 < self.seconds < math.inf):
             raise BudgetError(f"seconds must be a finite number above zero, got {self.seconds!r}")
+        for name in ("start_cost", "resume_cost"):
+            cost = getattr(self, name)
+            if not (_is(cost, Real) and 0 <= cost < math.inf):
+                raise BudgetError(f"{name} must be a finite number that is not negative, got {cost!r}")
+        if self.start_cost + (self.epochs is not None) > self.amount:
+            raise BudgetError(
+                f"start_cost={self.start_cost!r} leaves nothing of {self.amount:g} {self.unit}s for a first epoch; "
+                "give a larger budget or a lower start_cost"
+            )
+
+    @property
+    def unit(self) -> str:
+        """``"epoch"`` or ``"second"``."""
+        return "epoch" if self.epochs is not None else "second"
+
+    @property
+    def amount(self) -> float:
+        """How much may be spent, in `unit`."""
+        return float(self.epochs if self.epochs is not None else self.seconds or 0.0)
 
 
 def _is(amount: object, kind: type) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ def make_header(
         "target": target,
         "sources": list(problem.sources),
         "candidates": None if candidates is None else [_plain_candidate(c) for c in candidates],
-        "budget": {"epochs": budget.epochs, "seconds": budget.seconds},
+        "budget": asdict(budget),
         "seed": seed,
         "goal": goal,
         "metric": problem.metric,

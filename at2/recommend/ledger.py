@@ -33,7 +33,9 @@ class SearchState:
         done: Epochs asked for so far.
         horizon: Further epochs that budget and curve length still allow; 0 where nothing may be asked.
         eligible: Whether a configuration may be recommended: a candidate that has not failed.
-        cost: Expected cost of one further epoch.
+        cost: Expected cost of one further epoch, in the unit of the budget.
+        entry_cost: What the next epoch costs on top, once: to start a configuration, or to take up a paused one. The
+            price of `h` further epochs is ``entry_cost + h * cost``.
         best_seen: Best reading so far, larger is better, minus infinity before the first.
     """
 
@@ -41,7 +43,13 @@ class SearchState:
     horizon: Tensor
     eligible: Tensor
     cost: Tensor
+    entry_cost: Tensor
     best_seen: float
+
+    def price(self, configs: Tensor, steps: Tensor) -> Tensor:
+        """Return the expected cost of `steps` further epochs of `configs`, in the unit of the budget, ``(m,)``."""
+        price: Tensor = self.entry_cost[configs] + steps * self.cost[configs]
+        return price
 
 
 class Ledger:
@@ -62,16 +70,24 @@ class Ledger:
         self.told: list[Told] = []
         self.n_asked = 0
         self.seconds_spent = 0.0
+        self.entries_spent = 0.0
         self._asked: dict[int, tuple[int, Query]] = {}
-        self._last_config: int | None = None
+        self._idle: list[int | None] = []  # what each worker without work has in hand, longest idle first
 
     def open(self, query: Query, config: int) -> None:
-        """Book a query for the configuration in that row."""
+        """Book a query for the configuration in that row; what it costs to enter is spent at once."""
+        self.entries_spent += float(self._entry_cost()[config])
         self._asked[query.number] = (config, query)
         self.pending[query.number] = query
         self.done[config] = query.epoch
         self.n_asked = max(self.n_asked, query.number + 1)
-        self._last_config = config
+        self._occupy_worker(config)
+
+    def _occupy_worker(self, config: int) -> None:
+        """The worker that has the configuration in hand goes on; else one with empty hands, else the longest idle."""
+        if self._idle:
+            taken = config if config in self._idle else None if None in self._idle else self._idle[0]
+            self._idle.remove(taken)
 
     def close(self, result: Told) -> int:
         """Book a checked result and return the row of its configuration."""
@@ -84,7 +100,13 @@ class Ledger:
             self.costs.observe(config, result.seconds)
         if result.value is None:
             self.eligible[config] = False
+        self._idle.append(None if result.value is None else config)
         return config
+
+    @property
+    def spent(self) -> float:
+        """What was spent so far, in the unit of the budget: results told, and the costs of entering."""
+        return self.entries_spent + (len(self.told) if self.budget.epochs is not None else self.seconds_spent)
 
     def _seconds(self, config: int, result: Told) -> float:
         """Seconds as told; a failure that was not timed counts as expected."""
@@ -118,8 +140,15 @@ class Ledger:
         return float(seconds)
 
     def is_resumed(self, config: int) -> bool:
-        """Whether asking for this configuration takes up a training that was paused for another one."""
-        return int(self.done[config]) > 0 and config != self._last_config
+        """Whether asking for this configuration takes up a training that no idle worker has in hand any more."""
+        return int(self.done[config]) > 0 and config not in self._idle
+
+    def _entry_cost(self) -> Tensor:
+        """What the next epoch of each configuration costs on top, ``(n_config,)``."""
+        cost = torch.full(self.done.shape, self.budget.resume_cost, dtype=torch.float64)
+        cost[self.done == 0] = self.budget.start_cost
+        cost[[config for config in self._idle if config is not None]] = 0.0
+        return cost
 
     def seen(self, config_id: ConfigId) -> list[float]:
         """Values told for a configuration, in the order of arrival."""
@@ -129,22 +158,21 @@ class Ledger:
         """Return what may still be asked; `sign` is 1 where larger is better, else -1."""
         open_configs = [self._asked[number][0] for number in self.pending]
         cost = self.costs.predict() if self.budget.seconds is not None else torch.ones_like(self.costs.predict())
-        horizon = torch.minimum(self.n_epoch - self.done, self._affordable(cost, open_configs))
+        entry = self._entry_cost()
+        horizon = torch.minimum(self.n_epoch - self.done, self._affordable(cost, entry, open_configs))
         horizon[~self.eligible] = 0
         horizon[open_configs] = 0
-        values = [sign * t.value for t in self.told if t.value is not None]
-        return SearchState(self.done.clone(), horizon, self.eligible.clone(), cost, max(values, default=-math.inf))
+        best = max((sign * t.value for t in self.told if t.value is not None), default=-math.inf)
+        return SearchState(self.done.clone(), horizon, self.eligible.clone(), cost, entry, best)
 
-    def _affordable(self, cost: Tensor, open_configs: list[int]) -> Tensor:
+    def _affordable(self, cost: Tensor, entry: Tensor, open_configs: list[int]) -> Tensor:
         """Epochs of each configuration that the rest of the budget pays for, pending work taken off."""
-        if self.budget.epochs is not None:
-            return torch.full_like(self.done, self.budget.epochs - self.n_asked)
-        assert self.budget.seconds is not None
-        left = self.budget.seconds - self.seconds_spent
-        if not self.costs.known:  # nothing to divide by yet: one epoch will tell
-            return torch.full_like(self.done, self.n_epoch if left > 0 else 0)
+        left = self.budget.amount - self.spent
+        if self.budget.seconds is not None and not self.costs.known:  # nothing to divide by yet: one epoch will tell
+            return torch.where(left > entry, self.n_epoch, 0)
         left -= float(cost[open_configs].sum())
-        return (left / cost).clamp(0, self.n_epoch).floor().long()
+        steps = (left - entry) / cost + 1e-9  # what was added up in fractions may miss a whole epoch by a rounding
+        return steps.clamp(0, self.n_epoch).floor().long()
 
 
 def _number(value: Any, name: str) -> float:

@@ -32,6 +32,7 @@ def test_lookaheads_end_at_the_horizon() -> None:
         horizon=torch.tensor([4, 1, 0]),
         eligible=torch.ones(3, dtype=torch.bool),
         cost=torch.ones(3, dtype=torch.float64),
+        entry_cost=torch.zeros(3, dtype=torch.float64),
         best_seen=0.0,
     )
     configs, epochs, steps = reachable_cells(torch.tensor([0, 1]), state, (1, 3, 8))
