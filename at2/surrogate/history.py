@@ -18,6 +18,8 @@ class History:
         values: Metric of each source task, larger is better, in the user's units, shape
             ``(n_source, n_seed, n_config, n_epoch)``; NaN where nothing was run. ``n_source`` may be 0.
         features: Encoded configurations, shape ``(n_config, n_column)``, in [0, 1]; NaN where a column is inactive.
+        elsewhere: Curves of the same sources on configurations that a belief need not cover: they are learnt from, but
+            have no rows in it. None where there are none.
 
     Raises:
         ShapeError: If the shapes do not fit, or there is no configuration or no epoch.
@@ -31,6 +33,7 @@ class History:
 
     values: Tensor
     features: Tensor
+    elsewhere: History | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes once, so that nobody below has to."""
@@ -46,6 +49,16 @@ class History:
             )
         if self.n_config == 0 or self.n_epoch == 0:
             raise ShapeError("a history needs at least one configuration and one epoch")
+        if self.elsewhere is not None and (
+            self.elsewhere.values.shape[:2] != self.values.shape[:2]
+            or self.elsewhere.n_epoch != self.n_epoch
+            or self.elsewhere.features.shape[1] != self.features.shape[1]
+        ):
+            raise ShapeError(
+                f"curves elsewhere have shapes {tuple(self.elsewhere.values.shape)} and "
+                f"{tuple(self.elsewhere.features.shape)}; sources, seeds, epochs and columns must be those of "
+                f"{tuple(self.values.shape)} and {tuple(self.features.shape)}"
+            )
 
     @property
     def n_source(self) -> int:
@@ -61,6 +74,17 @@ class History:
     def n_epoch(self) -> int:
         """Longest curve, in completed epochs."""
         return self.values.shape[3]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every source has a full curve, in some seed, of every configuration."""
+        return bool(torch.isfinite(self.mean_over_seeds()).all())
+
+    def readings(self) -> Tensor:
+        """Return every reading there is, on the grid and elsewhere, in no particular order, ``(n,)``."""
+        parts = [self.values] if self.elsewhere is None else [self.values, self.elsewhere.values]
+        flat = torch.cat([part.flatten() for part in parts])
+        return flat[torch.isfinite(flat)]
 
     def mean_over_seeds(self) -> Tensor:
         """Return the mean curve of every source over its seeds, ``(n_source, n_config, n_epoch)``, NaN if none ran."""

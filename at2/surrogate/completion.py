@@ -1,0 +1,238 @@
+"""Ragged source curves made whole: mean and variance of every source's curve on the whole grid of configurations.
+
+A complete history is passed through as it is. Otherwise every source gets a process of its own over (configuration,
+epoch) with hyperparameters that all sources share: `fit_epochs` for the epochs, marginal likelihood for the
+configurations, `LatentPosterior` for the curves. Sources do not inform each other here: how they relate is for the
+model of the target to say, and errors of two sources then have nothing to do with each other. What was measured stays
+as it was measured, so that a history with one cell missing is nearly a complete one.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+
+from at2.errors import TableError
+from at2.surrogate.epoch_covariance import EpochModel, fit_epochs
+from at2.surrogate.history import History
+from at2.surrogate.kernels import ConfigKernel, embed
+from at2.surrogate.latent_kronecker import LatentPosterior, WhiteCurves, log_evidence, update_rows, whiten
+from at2.surrogate.warp import Warp, choose_warp
+
+_LOG = logging.getLogger(__name__)
+_EPOCH_CURVES = 300  # curves that the epoch covariance is estimated from
+_FIT_CURVES = 400  # curves that length scales and variances are fitted on, over all sources
+_FIT_SIZE = 700  # coefficients of one source in that fit; the cost is its cube
+_SIZE = 3600  # coefficients of one source that are conditioned on together
+_FENCE = 5.0  # in the distances of the 5 % and 95 % quantiles; readings beyond teach no more than one at the fence
+_LARGEST = 1e100  # larger numbers overflow when squared
+
+
+@dataclass(frozen=True)
+class CompletionSettings:
+    """How much work a completion may be.
+
+    Args:
+        max_rank: Most directions in which curves may move; the rest counts as noise.
+        max_iter: Iterations of L-BFGS for each of the two fits.
+        max_size: Coefficients (curves times directions) of one source that are conditioned on together. Of larger
+            sources some curves, drawn at random, inform all configurations, and every curve its own configuration.
+    """
+
+    max_rank: int = 6
+    max_iter: int = 30
+    max_size: int = _SIZE
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if min(self.max_rank, self.max_iter, self.max_size) < 1:
+            raise ValueError(f"completion settings must be positive, got {self}")
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Every source's curves on the whole grid, in the units of the warped metric.
+
+    Args:
+        mean: Expected values, shape ``(n_source, n_config, n_epoch)``; the mean over seeds where that was measured.
+        variance: Their variances without the noise of a reading, same shape; 0 where measured.
+        exact: Whether all was measured.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    exact: bool
+
+
+@torch.no_grad()
+def complete(
+    history: History, *, warp: Warp | None = None, seed: int = 0, settings: CompletionSettings | None = None
+) -> Completed:
+    """Complete the curves of every source.
+
+    Args:
+        history: Curves of the sources, of any length, with any configuration missing on any source.
+        warp: Map from oriented user units to latent units; None takes `choose_warp`'s.
+        seed: Draws the curves that are fitted on, where there are too many.
+        settings: How much work it may be; None takes the defaults.
+
+    Returns:
+        Finite mean and variance for every source, configuration and epoch.
+
+    Raises:
+        TableError: If a source has no reading at all, or a reading beyond 1e100.
+
+    Example:
+        >>> import torch
+        >>> values = torch.tensor([0.5, 0.6, float("nan")], dtype=torch.float64).expand(1, 1, 4, 3)
+        >>> done = complete(History(values, torch.linspace(0, 1, 4, dtype=torch.float64)[:, None]))
+        >>> done.exact, bool(done.mean.isfinite().all()), bool((done.variance[:, :, 2] > 0).all())
+        (False, True, True)
+    """
+    warp = warp or choose_warp(history.readings())
+    grid = warp.forward(history.mean_over_seeds())
+    measured = torch.isfinite(grid)
+    if bool(measured.all()):
+        return Completed(grid, torch.zeros_like(grid), exact=True)
+    curves, features = grid, history.features
+    if history.elsewhere is not None:
+        curves = torch.cat([grid, warp.forward(history.elsewhere.mean_over_seeds())], dim=1)
+        features = torch.cat([features, history.elsewhere.features])
+    _check(curves)
+    mean, variance = _Completion(curves, embed(features), seed, settings or CompletionSettings()).run(history.n_config)
+    return Completed(torch.where(measured, grid, mean), torch.where(measured, 0.0, variance), exact=False)
+
+
+def _check(curves: Tensor) -> None:
+    empty = ~torch.isfinite(curves).flatten(1).any(1)
+    if bool(empty.any()):
+        number = int(torch.nonzero(empty)[0])
+        raise TableError(f"source {number} of the history has no reading at all; leave it out")
+    largest = float(torch.nan_to_num(curves).abs().max())
+    if largest > _LARGEST:
+        raise TableError(
+            f"the history holds a value of {largest:.0e}, at most {_LARGEST:.0e} can be used; leave it out"
+        )
+
+
+def _standardize(curves: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Curves of each source without far outliers, on a common scale; and what each was shifted and divided by."""
+    out, shifts, scales = [], [], []
+    for source in curves:
+        seen = source[torch.isfinite(source)]
+        ends = seen if seen.numel() <= 1_000_000 else seen[:: seen.numel() // 1_000_000]
+        low, high = torch.quantile(ends, torch.tensor([0.05, 0.95], dtype=seen.dtype, device=seen.device))
+        reach = _FENCE * (high - low)
+        if float(reach) > 0:
+            source, seen = source.clamp(low - reach, high + reach), seen.clamp(low - reach, high + reach)
+        shift, scale = seen.mean(), seen.std(correction=0)
+        scale = torch.maximum(scale, 1e-9 * shift.abs().clamp_min(1e-3))
+        out.append((source - shift) / scale)
+        shifts.append(shift)
+        scales.append(scale)
+    return torch.stack(out), torch.stack(shifts), torch.stack(scales)
+
+
+class _Completion:
+    """One run of `complete` on a ragged history; rows of the grid come first, those elsewhere after them."""
+
+    def __init__(self, curves: Tensor, points: Tensor, seed: int, settings: CompletionSettings) -> None:
+        self.points, self.settings = points, settings
+        self.z, self.shift, self.scale = _standardize(curves)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.length = torch.isfinite(self.z).sum(2)  # (n_source, n_row)
+        self.epochs = self._fit_epochs()
+        self.factor, self.rest = self.epochs.factor(settings.max_rank)
+        self.noise = self.rest + self.epochs.noise
+        self.kernel = self._fit_kernel()
+
+    def run(self, n_config: int) -> tuple[Tensor, Tensor]:
+        """Mean and variance on the grid, in latent units, ``(n_source, n_config, n_epoch)`` each."""
+        parts = [self._complete_source(source, n_config) for source in range(self.z.shape[0])]
+        mean, variance = torch.stack([m for m, _ in parts]), torch.stack([v for _, v in parts])
+        scale = self.scale[:, None, None]
+        return self.shift[:, None, None] + scale * mean, scale.square() * variance
+
+    def _fit_epochs(self) -> EpochModel:
+        """Half of the curves are the longest ones, half are drawn from all."""
+        flat, length = self.z.flatten(0, 1), self.length.flatten()
+        order = torch.randperm(flat.shape[0], generator=self.generator).to(flat.device)
+        order = order[length[order] > 0]
+        by_length = order[torch.argsort(length[order], descending=True, stable=True)]
+        longest = by_length[: _EPOCH_CURVES // 2]
+        others = order[~torch.isin(order, longest)][: _EPOCH_CURVES // 2]
+        chosen = torch.cat([longest, others])
+        shuffled = chosen[torch.randperm(chosen.numel(), generator=self.generator).to(flat.device)]
+        return fit_epochs(flat[shuffled], max_iter=self.settings.max_iter)
+
+    def _whiten(self, source: int, rows: Tensor) -> WhiteCurves:
+        return whiten(self.z[source, rows] - self.epochs.mean, self.factor, self.noise)
+
+    def _draw(self, source: int, n: int) -> Tensor:
+        """At most `n` rows with a curve of a source, in rising order."""
+        rows = torch.nonzero(self.length[source])[:, 0]
+        if rows.numel() <= n:
+            return rows
+        return rows[torch.randperm(rows.numel(), generator=self.generator)[:n].to(rows.device)].sort().values
+
+    def _fit_kernel(self) -> ConfigKernel:
+        """Maximize the evidence of a subset of the curves by L-BFGS, under log-normal priors."""
+        n_source, q = self.z.shape[0], self.factor.shape[1]
+        few = max(min(_FIT_SIZE // q, _FIT_CURVES // n_source), 2)
+        sets = []
+        for source in range(n_source):
+            rows = self._draw(source, few)
+            white = self._whiten(source, rows)
+            sets.append((self.points[rows], white, white.flat_roots @ white.flat_roots.T))
+        start = _start(self.points.shape[1])
+        widths = torch.ones_like(start)
+        widths[-3:] = 2.0
+
+        @torch.enable_grad()
+        def loss(at: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+            raw = torch.from_numpy(at).requires_grad_()
+            kernel = _kernel(raw.to(self.points.device))
+            value = 0.5 * ((raw - start) / widths).square().sum()
+            for points, white, gram in sets:
+                value = value - log_evidence(kernel.matrix(points), white, gram).cpu()
+            (slope,) = torch.autograd.grad(value, raw)
+            return float(value.detach()), slope.numpy()
+
+        bounds = [(float(s) - 6.0, float(s) + 6.0) for s in start]
+        options = {"maxiter": self.settings.max_iter}
+        found = minimize(loss, start.numpy(), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        _LOG.debug("fitted the completion's kernel in %d iterations, rank %d", found.nit, q)
+        return _kernel(torch.from_numpy(found.x).to(self.points))
+
+    def _complete_source(self, source: int, n_config: int) -> tuple[Tensor, Tensor]:
+        """Standardized mean and variance of one source's curves on the grid, ``(n_config, n_epoch)`` each."""
+        rows = self._draw(source, max(self.settings.max_size // self.factor.shape[1], 1))
+        kernel, grid = self.kernel, torch.arange(n_config, device=rows.device)
+        posterior = LatentPosterior(kernel.matrix(self.points[rows]), self._whiten(source, rows))
+        same = (grid[:, None] == rows).to(self.points.dtype)
+        cross = kernel.cross(self.points[:n_config], self.points[rows]) + kernel.own * same
+        own = (kernel.constant + kernel.smooth + kernel.own).expand(n_config)
+        mean, covariance = posterior.predict(cross, own)
+        left_out = (self.length[source, :n_config] > 0) & ~torch.isin(grid, rows)
+        if bool(left_out.any()):
+            white = self._whiten(source, grid[left_out])
+            mean[left_out], covariance[left_out] = update_rows(mean[left_out], covariance[left_out], white)
+        along = torch.einsum("tp,npq,tq->nt", self.factor, covariance, self.factor)
+        return self.epochs.mean + mean @ self.factor.T, along.clamp_min(0.0) + self.rest
+
+
+def _start(n_embedded: int) -> Tensor:
+    """Centre of the priors: log length scales, then log constant, smooth and own variance."""
+    length = 0.5 * np.log(max(n_embedded, 1))
+    return torch.tensor([length] * n_embedded + [np.log(0.2), np.log(0.6), np.log(0.2)], dtype=torch.float64)
+
+
+def _kernel(raw: Tensor) -> ConfigKernel:
+    variances = raw[-3:].exp()
+    return ConfigKernel(raw[:-3].exp(), variances[0], variances[1], variances[2])

@@ -1,0 +1,166 @@
+"""at2/surrogate/completion.py: complete histories pass through, ragged ones are made whole, bad ones do no harm."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from at2.errors import ShapeError, TableError
+from at2.surrogate import History
+from at2.surrogate.completion import CompletionSettings, complete
+from at2.surrogate.warp import LogitWarp
+
+S, N, T = 3, 24, 8
+NAN = float("nan")
+QUICK = CompletionSettings(max_iter=5)
+
+
+def truth() -> tuple[torch.Tensor, torch.Tensor]:
+    """Accuracies that rise to a level set by one hyperparameter; features with one column that matters."""
+    features = torch.rand(N, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    epochs = torch.arange(1, T + 1, dtype=torch.float64)
+    tasks = torch.linspace(0.0, 0.2, S, dtype=torch.float64)
+    level = 0.5 + 0.3 * torch.cos(2.0 * features[:, 0]) - tasks[:, None]
+    curves = level[:, :, None] * (1.0 - 0.6 / epochs)
+    noise = torch.randn(S, 2, N, T, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    return curves[:, None] + 0.003 * noise, features
+
+
+def test_a_complete_history_is_copied() -> None:
+    values, features = truth()
+    done = complete(History(values, features))
+    assert done.exact
+    torch.testing.assert_close(done.mean, LogitWarp().forward(values.mean(1)))
+    assert not bool(done.variance.any())
+
+
+def test_a_seed_that_is_missing_leaves_the_others() -> None:
+    values, features = truth()
+    values[0, 1, 3] = values[2, 0, :, 5] = NAN
+    done = complete(History(values, features))
+    assert done.exact
+    torch.testing.assert_close(done.mean[0, 3], LogitWarp().forward(values[0, 0, 3]))
+
+
+def test_one_missing_cell_is_nearly_a_complete_history() -> None:
+    values, features = truth()
+    whole = complete(History(values, features)).mean
+    values[1, :, 4, 7] = NAN
+    done = complete(History(values, features))
+    assert not done.exact
+    others = torch.ones(S, N, T, dtype=torch.bool)
+    others[1, 4, 7] = False
+    torch.testing.assert_close(done.mean[others], whole[others])
+    assert not bool(done.variance[others].any())
+    assert abs(float(done.mean[1, 4, 7] - whole[1, 4, 7])) < 0.05
+    assert 0 < float(done.variance[1, 4, 7]) < 0.05**2
+
+
+def test_cut_off_and_absent_curves_are_completed_with_honest_variances() -> None:
+    values, features = truth()
+    whole = complete(History(values, features)).mean
+    cut, absent = slice(0, 10), slice(10, 16)
+    values[:, :, cut, 3:] = values[:, :, absent] = NAN
+    done = complete(History(values, features))
+    gap, std = (done.mean - whole).abs(), done.variance.sqrt()
+    spread = float(whole.std())
+    assert float(gap[:, cut, 3:].mean()) < 0.1 * spread
+    assert float(gap[:, absent].mean()) < 0.3 * spread
+    assert float(std[:, absent].mean()) > float(std[:, cut, 3:].mean())
+    missing = done.variance > 0
+    assert 0.8 < float((gap < 2.0 * std)[missing].double().mean()) <= 1.0
+
+
+def test_curves_elsewhere_inform_the_grid_and_have_no_rows() -> None:
+    values, features = truth()
+    whole = complete(History(values, features)).mean[:, :8]
+    hidden = torch.full_like(values[:, :, :8], NAN)
+    alone = History(hidden, features[:8])
+    with pytest.raises(TableError, match="source 0 of the history has no reading"):
+        complete(alone)
+    done = complete(History(hidden, features[:8], elsewhere=History(values[:, :, 8:], features[8:])))
+    assert done.mean.shape == (S, 8, T)
+    assert float((done.mean - whole).abs().mean()) < 0.3 * float(whole.std())
+
+
+def test_elsewhere_must_be_of_the_same_sources() -> None:
+    values, features = truth()
+    with pytest.raises(ShapeError, match="elsewhere"):
+        History(values, features, elsewhere=History(values[:2], features))
+
+
+def test_no_sources_are_complete() -> None:
+    done = complete(History(torch.zeros(0, 1, 3, 4, dtype=torch.float64), torch.zeros(3, 2, dtype=torch.float64)))
+    assert done.exact
+    assert done.mean.shape == (0, 3, 4)
+
+
+def test_small_sets_of_anchors_still_keep_every_curve_its_own_configuration() -> None:
+    values, features = truth()
+    whole = complete(History(values, features)).mean
+    values[:, :, :12, 4:] = NAN
+    done = complete(History(values, features), settings=CompletionSettings(max_size=24))
+    assert float((done.mean - whole)[:, :12, 4:].abs().mean()) < 0.15 * float(whole.std())
+
+
+def test_the_seed_decides_alone() -> None:
+    values, features = truth()
+    values[:, :, ::2, 4:] = NAN
+    first, second = (complete(History(values, features), seed=5, settings=QUICK) for _ in range(2))
+    assert torch.equal(first.mean, second.mean)
+    assert torch.equal(first.variance, second.variance)
+
+
+def test_overflowing_values_are_refused() -> None:
+    values, features = truth()
+    values[0, :, 0, 0], values[0, :, 1] = 1e200, NAN
+    with pytest.raises(TableError, match="1e\\+200"):
+        complete(History(values, features))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    """Constant curves, one of everything, duplicates, outliers, empty curves, equal features."""
+    n_source, n_config, n_epoch = (draw(st.integers(1, 4)) for _ in range(3))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    values = generator.standard_normal((n_source, 1, n_config, n_epoch))
+    features = generator.random((n_config, 2))
+    match draw(st.sampled_from(["constant", "same tasks", "same configs", "share", "huge", "plain"])):
+        case "constant":
+            values[:] = draw(st.sampled_from([0.0, 0.3, -1e6]))
+        case "same tasks":
+            values[:] = values[:1]
+        case "same configs":
+            values[:], features[:] = values[:, :, :1], 0.5
+        case "share":
+            values = 1.0 / (1.0 + np.exp(-values))
+        case "huge":
+            values *= 1e30
+    if draw(st.booleans()):
+        values[draw(st.integers(0, n_source - 1)), 0, draw(st.integers(0, n_config - 1)), 0] = 1e30
+    if draw(st.booleans()):
+        features[generator.random(features.shape) < 0.4] = np.nan
+    values[generator.random(values.shape) < draw(st.sampled_from([0.0, 0.2, 0.6]))] = np.nan
+    return History(torch.from_numpy(values), torch.from_numpy(features))
+
+
+@settings(max_examples=40, deadline=None)
+@given(history=histories())
+def test_a_completion_is_finite_or_refused_in_words(history: History) -> None:
+    if bool(torch.isnan(history.values).flatten(1).all(1).any()):
+        with pytest.raises(TableError, match="no reading at all"):
+            complete(history, settings=QUICK)
+        return
+    done = complete(history, settings=QUICK)
+    assert bool(done.mean.isfinite().all())
+    assert bool(done.variance.isfinite().all())
+    assert bool((done.variance >= 0).all())
+
+
+def test_a_thousand_configurations_with_equal_features() -> None:
+    values = torch.randn(1, 1, 1000, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    values[0, 0, ::2, 1:] = NAN
+    done = complete(History(values, torch.full((1000, 2), 0.5, dtype=torch.float64)), settings=QUICK)
+    assert bool(done.mean.isfinite().all())
+    assert bool(done.variance.isfinite().all())

@@ -1,0 +1,52 @@
+"""at2/surrogate/epoch_covariance.py: what is recovered from curves that break off."""
+
+import torch
+
+from at2.surrogate.epoch_covariance import EpochModel, fit_epochs
+from at2.surrogate.kernels import EpochKernel
+
+T = 12
+
+
+def draw(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Curves with a known mean and covariance."""
+    one = torch.ones((), dtype=torch.float64)
+    covariance = EpochKernel(torch.tensor([0.6, 0.35, 0.05], dtype=torch.float64), one, 3 * one).matrix(T)
+    mean = 1.0 - 2.0 / torch.arange(1, T + 1, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    root = torch.linalg.cholesky(covariance)
+    return mean + torch.randn(n, T, dtype=torch.float64, generator=generator) @ root.T, mean, covariance
+
+
+def test_complete_curves_give_back_mean_and_covariance() -> None:
+    curves, mean, covariance = draw(300)
+    found = fit_epochs(curves)
+    torch.testing.assert_close(found.mean, mean, atol=0.2, rtol=0)
+    total = found.covariance + found.noise * torch.eye(T, dtype=torch.float64)
+    torch.testing.assert_close(total, covariance, atol=0.25, rtol=0)
+
+
+def test_curves_stopped_for_what_they_had_shown_do_not_bias_the_mean() -> None:
+    curves, mean, _ = draw(300)
+    stopped = curves.clone()
+    stopped[curves[:, 3] < mean[3], 4:] = float("nan")  # successive halving after the fourth epoch
+    naive = torch.nanmean(stopped, 0)[-1] - mean[-1]
+    found = fit_epochs(stopped).mean[-1] - mean[-1]
+    assert abs(found) < 0.4 * abs(naive)
+
+
+def test_epochs_that_nobody_reached_get_a_finite_guess() -> None:
+    curves, _, _ = draw(40)
+    curves[:, 6:] = float("nan")
+    found = fit_epochs(curves)
+    assert bool(found.mean.isfinite().all())
+    assert float(torch.linalg.eigvalsh(found.covariance)[0]) > -1e-9
+    assert float(found.covariance[11, 11]) > 0.1 * float(found.covariance[5, 5])
+
+
+def test_the_factor_and_the_rest_have_the_variances_of_the_whole() -> None:
+    _, mean, covariance = draw(1)
+    for rank in (1, 3, T):
+        factor, rest = EpochModel(mean, covariance, 1e-3).factor(rank)
+        assert factor.shape[1] <= rank
+        torch.testing.assert_close(factor.square().sum(1) + rest, covariance.diagonal())
