@@ -13,7 +13,6 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,9 +20,8 @@ import torch
 from torch import Tensor
 
 from at2.recommend.ledger import SearchState
-from at2.surrogate import Belief, Component, gauss_hermite
+from at2.surrogate import Belief, gauss_hermite
 
-_NEGLIGIBLE = 1e-4  # components of less weight change no decision
 LOOKAHEADS = (1, 2, 3, 5, 8, 13, 21, 34, 55)
 
 
@@ -58,15 +56,12 @@ class KnowledgeGradient:
         n_shortlist: Only this many configurations are weighed: those that could most improve on the best.
         n_contender: Only this many may take over the lead in the imagined outcome, chosen likewise.
         n_node: Gauss-Hermite nodes of the integral.
-        pooled: Whether the components of a belief are averaged before the highest value is taken, so that the decision
-            after the reading is that of the whole belief; False averages the gains of components that decide alone.
     """
 
     lookaheads: tuple[int, ...] = LOOKAHEADS
     n_shortlist: int = 32
     n_contender: int = 128
     n_node: int = 16
-    pooled: bool = True
 
     def choose(self, belief: Belief, state: SearchState) -> Choice:
         """Return the configuration to advance by one epoch."""
@@ -74,24 +69,9 @@ class KnowledgeGradient:
         contenders = ranked[: self.n_contender]
         rows = ranked[state.horizon[ranked] > 0][: self.n_shortlist]
         configs, epochs, steps = reachable_cells(rows, state, self.lookaheads)
-        parts = [
-            (weight, *mean_and_slope(component, contenders, configs, epochs))
-            for weight, component in zip(belief.weights.tolist(), belief.components, strict=True)
-            if weight > _NEGLIGIBLE
-        ]
-        return _best_choice(self._gain(parts) / (steps * state.cost[configs]), belief, configs, steps)
-
-    def _gain(self, parts: Sequence[tuple[float, Tensor, Tensor]]) -> Tensor:
-        """Expected rise of the highest value after one reading of each cell, ``(m,)``."""
-        total = sum(weight for weight, _, _ in parts)
-        if not self.pooled:
-            rises = [(weight / total) * expected_rise(mean, slope, n_node=self.n_node) for weight, mean, slope in parts]
-            return torch.stack(rises).sum(0).cpu()
-        mean, slope = torch.zeros_like(parts[0][1]), torch.zeros_like(parts[0][2])
-        for weight, own_mean, own_slope in parts:
-            mean.add_(own_mean, alpha=weight / total)
-            slope.add_(own_slope, alpha=weight / total)
-        return expected_rise(mean, slope, n_node=self.n_node).cpu()
+        mean, least, slope = belief.outlook(contenders, configs, epochs)
+        gain = expected_rise(mean, slope, least=least, n_node=self.n_node).cpu()
+        return _best_choice(gain / state.price(configs, steps), belief, configs, steps)
 
 
 @dataclass(frozen=True)
@@ -113,25 +93,7 @@ class ExpectedBest:
         std = prediction.std.cpu()[configs, epochs].clamp_min(1e-300)
         best = state.best_seen if math.isfinite(state.best_seen) else float(prediction.mean.min())
         gain = expected_improvement((mean - best) / std) * std
-        return _best_choice(gain / (steps * state.cost[configs]), belief, configs, steps)
-
-
-def mean_and_slope(component: Component, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return expected values and how one standard deviation of each reading moves them.
-
-    Args:
-        component: A Gaussian of the belief.
-        rows: Configurations whose values matter, shape ``(n,)``.
-        configs: Rows of the cells to read, shape ``(m,)``.
-        epochs: Their epochs, shape ``(m,)``.
-
-    Returns:
-        Means ``(n,)`` and slopes ``(n, m)``, in latent units, on the component's device.
-    """
-    values = component.value_mean()
-    rows, cells = rows.to(values.device), (configs.to(values.device), epochs.to(values.device))
-    spread = component.reading_variance()[cells].clamp_min(1e-300).sqrt()
-    return values[rows], component.value_covariance(rows, *cells) / spread
+        return _best_choice(gain / state.price(configs, steps), belief, configs, steps)
 
 
 def expected_improvement(standardized: Tensor) -> Tensor:
@@ -147,12 +109,15 @@ def expected_improvement(standardized: Tensor) -> Tensor:
     return improvement
 
 
-def expected_rise(mean: Tensor, slope: Tensor, *, n_node: int = 16) -> Tensor:
-    """Return ``E max_i(mean_i + slope_i Z) - max_i mean_i`` for each column of slopes, by Gauss-Hermite quadrature.
+def expected_rise(mean: Tensor, slope: Tensor, *, least: Tensor | None = None, n_node: int = 16) -> Tensor:
+    """Return how much the highest value is expected to rise after each of several readings.
+
+    ``E max_i(max(mean_i + slope_i Z, least_i)) - max_i max(mean_i, least_i)`` by Gauss-Hermite quadrature.
 
     Args:
         mean: Expected values, shape ``(n,)``.
         slope: What one standard deviation of the reading adds to each value, shape ``(n, m)``.
+        least: The least that each value can be, shape ``(n,)``; None for no limit.
         n_node: Number of nodes.
 
     Returns:
@@ -166,10 +131,12 @@ def expected_rise(mean: Tensor, slope: Tensor, *, n_node: int = 16) -> Tensor:
         True
     """
     nodes, weights = gauss_hermite(n_node)
-    behind = mean - mean.max()
+    best = mean.max() if least is None else torch.maximum(mean, least).max()
+    behind = (mean - best)[:, None]
+    known = torch.as_tensor(-torch.inf) if least is None else (least - best).max()
     total = torch.zeros(slope.shape[1], dtype=mean.dtype, device=mean.device)
     for node, weight in zip(nodes, weights, strict=True):
-        total += weight * torch.add(behind[:, None], slope, alpha=node).amax(0)
+        total += weight * torch.add(behind, slope, alpha=node).amax(0).clamp_min(float(known))
     return total.clamp_min(0.0)
 
 

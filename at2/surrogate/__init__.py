@@ -12,6 +12,7 @@ from at2.surrogate.kronecker_gp import KroneckerGP
 from at2.surrogate.mixture import MixtureBelief
 from at2.surrogate.posterior import GridPosterior
 from at2.surrogate.registry import make_surrogate, surrogate_names
+from at2.surrogate.transfer import WeightedSources
 from at2.surrogate.warp import IdentityWarp, LogitWarp, choose_warp, gauss_hermite
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Prediction",
     "ScalePrior",
     "Surrogate",
+    "WeightedSources",
     "choose_warp",
     "gauss_hermite",
     "make_surrogate",

@@ -77,11 +77,24 @@ class Belief(Protocol):
     def fork(self) -> Belief:
         """Return an independent copy."""
 
-    def predict(self) -> Prediction:
-        """Return mean and standard deviation of a reading in every cell, each ``(n_config, n_epoch)``."""
+    def predict(self, configs: Tensor | None = None) -> Prediction:
+        """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``; of some rows, or of all."""
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
+
+    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what further readings may change, in latent units, the components averaged.
+
+        Args:
+            rows: Configurations whose values matter, shape ``(n,)``.
+            configs: Rows of the cells to read, shape ``(m,)``.
+            epochs: Their epochs, shape ``(m,)``.
+
+        Returns:
+            Mean values ``(n,)``; the least that each can be ``(n,)``, minus infinity where nothing is known; and what
+            one standard deviation of each reading adds to each value ``(n, m)``.
+        """
 
 
 class Surrogate(Protocol):

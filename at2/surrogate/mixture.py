@@ -11,6 +11,8 @@ from at2.surrogate.belief import Prediction
 from at2.surrogate.hypothesis import Hypothesis
 from at2.surrogate.warp import Warp, unwarp_moments
 
+_NEGLIGIBLE = 1e-4  # hypotheses of less weight change no decision
+
 
 class MixtureBelief:
     """Weighted hypotheses about one target, behind the `Belief` protocol.
@@ -77,11 +79,26 @@ class MixtureBelief:
         twin._hypotheses = tuple(h.fork() for h in self._hypotheses)
         return twin
 
-    def predict(self) -> Prediction:
-        """Return mean and standard deviation of a reading in every cell, each ``(n_config, n_epoch)``."""
-        means = [h.reading_mean() for h in self._hypotheses]
-        variances = [h.reading_variance() for h in self._hypotheses]
+    def predict(self, configs: Tensor | None = None) -> Prediction:
+        """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``; of some rows, or of all."""
+        rows = slice(None) if configs is None else configs
+        means = [h.reading_mean()[rows] for h in self._hypotheses]
+        variances = [h.reading_variance()[rows] for h in self._hypotheses]
         return self._pool(means, variances)
+
+    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return mean values, the least they can be, and what further readings may add (see `Belief.outlook`)."""
+        weights = self.weights.tolist()
+        parts = [(w, h) for w, h in zip(weights, self._hypotheses, strict=True) if w > _NEGLIGIBLE]
+        total = sum(w for w, _ in parts)
+        mean, slope = torch.zeros(len(rows)), torch.zeros(len(rows), len(configs))
+        for weight, hypothesis in parts:
+            values = hypothesis.value_mean()
+            at = [index.to(values.device) for index in (rows, configs, epochs)]
+            spread = hypothesis.reading_variance()[at[1], at[2]].clamp_min(1e-300).sqrt()
+            mean = mean.to(values) + weight / total * values[at[0]]
+            slope = slope.to(values) + weight / total * hypothesis.value_covariance(*at) / spread
+        return mean, torch.full_like(mean, -torch.inf), slope
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from at2.errors import UnknownNameError
 from at2.surrogate.belief import Surrogate
 from at2.surrogate.kronecker_gp import KroneckerGP
+from at2.surrogate.transfer import WeightedSources
 
-_MAKERS = {"default": KroneckerGP, "kronecker": KroneckerGP}
+_MAKERS: dict[str, Callable[[], Surrogate]] = {"default": WeightedSources, "kronecker": KroneckerGP}
 
 
 def surrogate_names() -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from at2.recommend import KnowledgeGradient, SearchState
+from at2.recommend import SearchState
 from at2.recommend.acquisition import expected_improvement, expected_rise, reachable_cells
 
 
@@ -44,21 +44,12 @@ def test_lookaheads_end_at_the_horizon() -> None:
     ]
 
 
-@pytest.mark.parametrize("pooled", [True, False])
-def test_gains_of_a_mixture_are_those_of_its_parts(pooled: bool) -> None:
-    generator = torch.Generator().manual_seed(1)
-    parts = [
-        (w, torch.randn(4, dtype=torch.float64, generator=generator), torch.randn(4, 3, generator=generator).double())
-        for w in (0.3, 0.7)
-    ]
-    gain = KnowledgeGradient(pooled=pooled)._gain(parts)
-    if pooled:
-        mean = sum(w * m for w, m, _ in parts)
-        slope = sum(w * s for w, _, s in parts)
-        expected = expected_rise(mean, slope)
-    else:
-        expected = sum(w * expected_rise(m, s) for w, m, s in parts)
-    torch.testing.assert_close(gain, expected)
+def test_what_is_known_limits_the_rise_from_below() -> None:
+    mean, slope = torch.tensor([0.0, -1.0]).double(), torch.tensor([[2.0], [0.5]]).double()
+    least = torch.tensor([-torch.inf, 0.5]).double()  # the second is known to be worth 0.5 at least
+    z = torch.randn(400_000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    sampled = torch.maximum(mean + z * slope[:, 0], least).amax(1).mean() - 0.5
+    torch.testing.assert_close(expected_rise(mean, slope, least=least, n_node=64)[0], sampled, rtol=0.02, atol=0.0)
 
 
 def test_a_certain_reading_is_worth_nothing() -> None:

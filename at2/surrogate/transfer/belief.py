@@ -1,0 +1,234 @@
+"""The belief of the default surrogate: averaged hypotheses, in the user's units, and never below what was seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from at2.surrogate.belief import Prediction
+from at2.surrogate.transfer.posterior import Posterior
+from at2.surrogate.warp import Warp, unwarp_moments
+
+_N_LEADING = 6  # hypotheses of the largest weight, for what is computed on demand
+_OUT_OF_REACH = 30.0  # readings further than this many scales from the sources' location are drawn in
+
+
+class WeightedBelief:
+    """What is believed about one target, behind the `Belief` protocol.
+
+    The value of a configuration is the best reading of its full curve. It is at least the best reading seen, and known
+    once the curve is complete.
+
+    Args:
+        posterior: The hypotheses.
+        warp: Map from oriented user units to latent units.
+    """
+
+    def __init__(self, posterior: Posterior, warp: Warp) -> None:
+        prior = posterior.hypotheses.prior
+        self._posterior, self._warp = posterior, warp
+        self._best = prior.mean.new_full((prior.n_config,), -math.inf)
+        self._length = torch.zeros(prior.n_config, dtype=torch.long, device=self._best.device)
+
+    @property
+    def n_epoch(self) -> int:
+        """Length of a full training."""
+        return self._posterior.hypotheses.prior.n_epoch
+
+    @property
+    def weights(self) -> Tensor:
+        """Posterior weight of each hypothesis, ``(n_component,)``, on the CPU."""
+        return self._posterior.weights.cpu()
+
+    @property
+    def components(self) -> Sequence[HypothesisView]:
+        """One view of each hypothesis, in the order of `weights`."""
+        return [HypothesisView(self, k) for k in range(len(self._posterior.hypotheses))]
+
+    @property
+    def log_evidence(self) -> float:
+        """Log density of all readings so far, in latent units, up to a constant that their number alone decides."""
+        return self._posterior.log_evidence()
+
+    def observe(self, config: int, epoch: int, value: float) -> None:
+        """Condition on one reading, given in oriented user units."""
+        latent = float(self._warp.forward(torch.tensor(value, dtype=self._best.dtype)))
+        latent = self._draw_in(latent)
+        self._posterior.observe(config, epoch, latent)
+        self._best, self._length = self._best.clone(), self._length.clone()
+        self._best[config] = max(float(self._best[config]), latent)
+        self._length[config] = max(int(self._length[config]), epoch + 1)
+
+    def _draw_in(self, latent: float) -> float:
+        prior = self._posterior.hypotheses.prior
+        reach = _OUT_OF_REACH * math.exp(prior.log_scale) * math.sqrt(prior.location_variance)
+        return min(max(latent, prior.location - reach), prior.location + reach)
+
+    def fantasize(self, config: int, epoch: int) -> None:
+        """Condition on a reading that is still out, as if it came back just as expected."""
+        self._posterior.fantasize(config, epoch)
+
+    def fork(self) -> WeightedBelief:
+        """Return an independent copy."""
+        twin = WeightedBelief.__new__(WeightedBelief)
+        twin.__dict__.update(self.__dict__)
+        twin._posterior = self._posterior.fork()
+        return twin
+
+    def predict(self, configs: Tensor | None = None) -> Prediction:
+        """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``.
+
+        Args:
+            configs: Rows to predict; None predicts all.
+        """
+        prior = self._posterior.hypotheses.prior
+        device = prior.mean.device
+        rows = torch.arange(prior.n_config, device=device) if configs is None else configs.to(device)
+        which = self._posterior.leading(_N_LEADING)
+        grid = torch.cartesian_prod(rows, torch.arange(self.n_epoch, device=device)).reshape(-1, 2)
+        mean, variance = self._posterior.cell_moments(grid[:, 0], grid[:, 1], which)
+        moments = self._pool(mean, variance, self._posterior.weights[which])
+        shape = (len(rows), self.n_epoch)
+        return unwarp_moments(self._warp, moments[0].reshape(shape), moments[1].reshape(shape))
+
+    def values(self) -> Prediction:
+        """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
+        mean, variance = self.latent_values()
+        mean, variance = _at_least(self._best, mean, variance)
+        return unwarp_moments(self._warp, mean, variance)
+
+    def latent_values(self) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of values in latent units, complete curves known, each ``(n_config,)``."""
+        mean, variance = self._posterior.value_moments()
+        mean, variance = self._pool(mean, variance, self._posterior.weights)
+        complete = self.complete
+        return torch.where(complete, self._best, mean), torch.where(complete, 1e-12, variance)
+
+    @property
+    def complete(self) -> Tensor:
+        """Which configurations were trained in full, ``(n_config,)``."""
+        return self._length >= self.n_epoch
+
+    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what further readings may change, averaged over the leading hypotheses.
+
+        Args:
+            rows: Configurations whose values matter, shape ``(n,)``.
+            configs: Rows of the cells to read, shape ``(m,)``.
+            epochs: Their epochs, shape ``(m,)``.
+
+        Returns:
+            In latent units: mean values ``(n,)``, the least they can be ``(n,)``, and what one standard deviation of
+            each reading adds to them ``(n, m)``.
+        """
+        device = self._best.device
+        rows, configs, epochs = rows.to(device), configs.to(device), epochs.to(device)
+        which = self._posterior.leading(_N_LEADING)
+        share = self._posterior.weights[which] / self._posterior.weights[which].sum()
+        slopes = torch.einsum("h,hnm->nm", share, self._posterior.value_slopes(rows, configs, epochs, which))
+        slopes = torch.where(self.complete[rows][:, None], 0.0, slopes)
+        return self.latent_values()[0][rows], self._best[rows], slopes
+
+    def sample_values(self, n_sample: int, *, seed: int = 0, rows: Tensor | None = None) -> Tensor:
+        """Draw values of configurations jointly, in oriented user units.
+
+        Args:
+            n_sample: Number of draws.
+            seed: Seed of the draws.
+            rows: Configurations; None takes all.
+
+        Returns:
+            Tensor of shape ``(n_sample, n)``, on the CPU.
+        """
+        device = self._best.device
+        rows = torch.arange(len(self._best), device=device) if rows is None else rows.to(device)
+        generator = torch.Generator().manual_seed(seed)
+        which = self._posterior.leading(_N_LEADING)
+        picked = torch.multinomial(self._posterior.weights[which].cpu(), n_sample, True, generator=generator)
+        mean = self._posterior.value_moments()[0][which][:, rows]
+        covariance = self._posterior.value_covariance(rows, which)
+        jitter = 1e-9 * covariance.diagonal(dim1=1, dim2=2).mean(1).clamp_min(1e-12)
+        values, vectors = torch.linalg.eigh(covariance + jitter[:, None, None] * torch.eye(len(rows)).to(covariance))
+        root = vectors * values.clamp_min(0.0).sqrt()[:, None, :]
+        noise = torch.randn(n_sample, len(rows), generator=generator, dtype=mean.dtype).to(device)
+        draws = mean[picked.to(device)] + torch.einsum("sij,sj->si", root[picked.to(device)], noise)
+        draws = torch.maximum(draws, self._best[rows])
+        draws = torch.where(self.complete[rows], self._best[rows], draws)
+        return self._warp.inverse(draws).cpu()
+
+    def source_weights(self) -> Prediction:
+        """Return mean and standard deviation of the weight of every source, each ``(n_source,)``.
+
+        A weight of 1 / n_source is the prior: all sources alike. Sources left out because their curves were all alike
+        are not among them.
+        """
+        which = self._posterior.leading(_N_LEADING)
+        mean, variance = self._posterior.source_weights(which)
+        mean, variance = self._pool(mean, variance, self._posterior.weights[which])
+        return Prediction(mean, variance.sqrt())
+
+    @staticmethod
+    def _pool(mean: Tensor, variance: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of a mixture whose parts lie along the first dimension."""
+        share = (weights / weights.sum()).reshape(-1, *[1] * (mean.ndim - 1))
+        pooled = (share * mean).sum(0)
+        return pooled, (share * (variance + (mean - pooled).square())).sum(0)
+
+
+class HypothesisView:
+    """One Gaussian of a `WeightedBelief`, behind the `Component` protocol.
+
+    Args:
+        belief: The belief.
+        index: Number of the hypothesis.
+    """
+
+    def __init__(self, belief: WeightedBelief, index: int) -> None:
+        self._posterior, self._n_epoch = belief._posterior, belief.n_epoch
+        self._which = torch.tensor([index], device=self._posterior.weights.device)
+
+    def value_mean(self) -> Tensor:
+        """Return the mean value of every configuration, ``(n_config,)``."""
+        return self._posterior.value_moments()[0][self._which][0]
+
+    def value_variance(self) -> Tensor:
+        """Return the variance of the value of every configuration, ``(n_config,)``."""
+        return self._posterior.value_moments()[1][self._which][0]
+
+    def reading_mean(self) -> Tensor:
+        """Return the mean of every cell, ``(n_config, n_epoch)``."""
+        return self._cells()[0]
+
+    def reading_variance(self) -> Tensor:
+        """Return the variance of a reading of every cell, ``(n_config, n_epoch)``."""
+        return self._cells()[1]
+
+    def _cells(self) -> tuple[Tensor, Tensor]:
+        n_config = self._posterior.hypotheses.prior.n_config
+        device = self._which.device
+        grid = torch.cartesian_prod(torch.arange(n_config), torch.arange(self._n_epoch)).reshape(-1, 2).to(device)
+        mean, variance = self._posterior.cell_moments(grid[:, 0], grid[:, 1], self._which)
+        return mean[0].reshape(n_config, -1), variance[0].reshape(n_config, -1)
+
+    def value_covariance(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> Tensor:
+        """Return the covariance of the values of n configurations with the readings of m cells, ``(n, m)``."""
+        _, variance = self._posterior.cell_moments(configs, epochs, self._which)
+        return self._posterior.value_slopes(rows, configs, epochs, self._which)[0] * variance[0].sqrt()
+
+
+def _at_least(floor: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of ``max(X, floor)`` for Gaussian X, elementwise; a floor of minus infinity changes nothing."""
+    std = variance.clamp_min(1e-24).sqrt()
+    u = ((mean - floor) / std).clamp(-30.0, 30.0)
+    density, share = torch.exp(-0.5 * u.square()) / math.sqrt(2.0 * math.pi), torch.special.ndtr(u)
+    rise = std * (u * share + density)  # E max(X - floor, 0)
+    square = variance * ((1.0 + u.square()) * share + u * density)
+    limited = torch.isfinite(floor) & (u < 8.0)
+    bounded = torch.where(torch.isfinite(floor), floor, 0.0) + rise
+    return (
+        torch.where(limited, bounded, torch.where(torch.isfinite(floor), torch.maximum(mean, floor), mean)),
+        torch.where(limited, (square - rise.square()).clamp_min(1e-24), variance),
+    )

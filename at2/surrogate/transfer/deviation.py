@@ -1,0 +1,160 @@
+"""How a target deviates from its sources: covariances between epochs and between configurations, from residuals."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from at2.surrogate.kernels import ConfigKernel, embed
+
+_SHRINK = 0.02  # share of an epoch covariance that is moved to its diagonal
+_PRIOR_TASKS = 4.0  # a configuration's own variance is averaged with this many tasks of average variance
+_LEADING = 8  # components over the epochs in which configurations are compared
+_STEPS = 40
+_LARGEST_FIT = 256  # configurations in the fit of the kernel; more would change little and cost their cube
+
+
+def epoch_covariance(residuals: Tensor) -> Tensor:
+    """Return ``Ke``: the covariance of residuals between columns, shrunk towards its diagonal.
+
+    Args:
+        residuals: Shape ``(n_source, n_config, n_column)``, at least one source.
+
+    Returns:
+        Tensor of shape ``(n_column, n_column)``. The residual of a source against the mean of the ``n - 1`` others
+        has ``n / (n - 1)`` times the variance of a deviation; that factor is taken out.
+    """
+    n_source, n_config, _ = residuals.shape
+    flat = residuals.flatten(0, 1)
+    covariance = flat.T @ flat / (n_source * n_config)
+    diagonal = torch.diag(covariance.diagonal())
+    own = (n_source - 1) / n_source if n_source > 1 else 1.0
+    floor = 1e-6 * torch.eye(len(diagonal), dtype=flat.dtype, device=flat.device)
+    return own * ((1.0 - _SHRINK) * covariance + _SHRINK * diagonal) + floor
+
+
+def relative_variance(residuals: Tensor) -> Tensor:
+    """Return how much more or less each configuration deviates than the average one.
+
+    Args:
+        residuals: Shape ``(n_source, n_config, n_column)``.
+
+    Returns:
+        Tensor of shape ``(n_config,)`` with mean about 1, drawn towards 1 as if four more tasks had been average.
+    """
+    power = residuals.square().mean(2)
+    power = power / power.mean().clamp_min(1e-30)
+    relative: Tensor = (power.sum(0) + _PRIOR_TASKS) / (power.shape[0] + _PRIOR_TASKS)
+    return relative
+
+
+def config_covariance(residuals: Tensor, features: Tensor, between: Tensor, *, seed: int = 0) -> Tensor:
+    """Return ``Kc``: how deviations of configurations go together, with a mean variance of about 1.
+
+    Args:
+        residuals: Shape ``(n_source, n_config, n_column)``; a configuration whose features were never run may hold
+            anything as long as `relative_variance` of it is sensible.
+        features: Encoded configurations, shape ``(n_config, n_feature)``, NaN where inactive.
+        between: ``Ke``, shape ``(n_column, n_column)``.
+        seed: Seed of the choice of configurations when there are more than 256.
+
+    Returns:
+        Tensor of shape ``(n_config, n_config)``.
+    """
+    relative = relative_variance(residuals)
+    points = embed(features)
+    kernel = fit_config_kernel(residuals / relative.sqrt()[None, :, None], points, between, seed=seed)
+    size = relative.sqrt()
+    return size[:, None] * kernel.matrix(points) * size[None, :]
+
+
+def fit_config_kernel(residuals: Tensor, points: Tensor, between: Tensor, *, seed: int = 0) -> ConfigKernel:
+    """Fit shares and length scales by maximizing the likelihood of residuals, whitened over the epochs.
+
+    Every leading component over the epochs counts by its share of the largest; weak log-normal priors hold length
+    scales near 1 (the width of the encoded range) and the shares of smooth and own variance near each other.
+
+    Args:
+        residuals: Shape ``(n_source, n_config, n_column)``.
+        points: Embedded configurations, shape ``(n_config, n_embedded)``.
+        between: ``Ke``, shape ``(n_column, n_column)``.
+        seed: Seed of the choice of configurations when there are more than 256.
+
+    Returns:
+        A kernel whose variances sum to 1.
+    """
+    residuals, points = _thin_out(residuals, points, seed)
+    values, vectors = torch.linalg.eigh(between)
+    values, vectors = values[-_LEADING:].clamp_min(1e-12), vectors[:, -_LEADING:]
+    scores = (residuals @ vectors / values.sqrt()).permute(1, 0, 2).flatten(1)  # (n_config, n_source * n_leading)
+    weights = (values / values[-1]).repeat(residuals.shape[0])
+    log_scales = points.new_zeros(points.shape[1]).requires_grad_()
+    shares = points.new_tensor([0.0, 0.0, -1.0]).requires_grad_()
+    log_size = points.new_zeros(()).requires_grad_()
+    optimizer = torch.optim.Adam([log_scales, shares, log_size], lr=0.1)
+    for _ in range(_STEPS):
+        kernel = _kernel(log_scales, shares)
+        loss = _negative_log_density(kernel.matrix(points), scores, weights, log_size)
+        loss = loss + log_scales.square().sum() / 2 + (shares[0] - shares[1]) ** 2 / 8 + (shares[2] + 1.0) ** 2 / 8
+        log_scales.grad, shares.grad, log_size.grad = torch.autograd.grad(loss, [log_scales, shares, log_size])
+        optimizer.step()
+    return _kernel(log_scales.detach(), shares.detach())
+
+
+def _kernel(log_scales: Tensor, shares: Tensor) -> ConfigKernel:
+    smooth, own, constant = torch.softmax(shares, 0)
+    return ConfigKernel(log_scales.exp(), constant=constant, smooth=smooth, own=own)
+
+
+def _negative_log_density(covariance: Tensor, scores: Tensor, weights: Tensor, log_size: Tensor) -> Tensor:
+    n = covariance.shape[0]
+    factor = torch.linalg.cholesky(covariance + 1e-6 * torch.eye(n, dtype=covariance.dtype, device=covariance.device))
+    white = torch.linalg.solve_triangular(factor, scores, upper=False)
+    misfit = 0.5 * (white.square().sum(0) * weights).sum() / log_size.exp()
+    loss: Tensor = misfit + weights.sum() * (factor.diagonal().log().sum() + 0.5 * n * log_size)
+    return loss
+
+
+def _thin_out(residuals: Tensor, points: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    n_config = points.shape[0]
+    if n_config <= _LARGEST_FIT:
+        return residuals, points
+    generator = torch.Generator().manual_seed(seed)
+    picked = torch.randperm(n_config, generator=generator)[:_LARGEST_FIT].sort().values.to(points.device)
+    return residuals[:, picked], points[picked]
+
+
+def generic_epoch_covariance(n_epoch: int, like: Tensor) -> Tensor:
+    """Return an epoch covariance for a start without any source: curves settle, and later readings say more.
+
+    A configuration's asymptote has variance 0.6, a decaying part ``0.4 (b / (t + t' + b))`` with b a fifth of the
+    training, and readings have noise of variance 0.01; the best of a curve behaves like its last epoch.
+
+    Args:
+        n_epoch: Length of a full training.
+        like: A tensor whose dtype and device to take.
+
+    References:
+        The decaying part: Swersky, Snoek, Adams, Freeze-thaw Bayesian optimization, 2014, arXiv:1406.3896.
+    """
+    t = torch.arange(1, n_epoch + 1, dtype=like.dtype, device=like.device)
+    t = torch.cat([t, t[-1:]])
+    rate = max(1.0, 0.2 * n_epoch)
+    covariance = 0.6 + 0.4 * rate / (t[:, None] + t[None, :] + rate)
+    noise = torch.full_like(t, 0.01)
+    noise[-1] = 1e-6
+    return covariance + torch.diag(noise)
+
+
+def generic_config_kernel(n_embedded: int, like: Tensor) -> ConfigKernel:
+    """Return the configuration kernel at the centre of its prior, for a start without any source.
+
+    Args:
+        n_embedded: Number of embedded columns.
+        like: A tensor whose dtype and device to take.
+    """
+    scale = 0.5 * math.sqrt(max(n_embedded, 1))  # distances grow with the root of the number of columns
+    share = like.new_tensor
+    return ConfigKernel(like.new_full((n_embedded,), scale), constant=share(0.0), smooth=share(0.8), own=share(0.2))

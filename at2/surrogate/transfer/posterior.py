@@ -1,0 +1,181 @@
+"""All hypotheses conditioned on the target's readings at once, one reading at a time.
+
+For each hypothesis an incremental Cholesky factor of the readings' covariance is kept, and with it the projection of
+every configuration's value (the last column). A reading costs O(n_hypothesis n (n + n_config)) for n readings so far;
+cells other than values are computed when somebody asks, for the hypotheses that matter.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from at2.surrogate.transfer.hypotheses import Hypotheses
+
+_JITTER = 1e-4  # noise variance of a reading beyond the epoch covariance, in units of s^2
+
+
+class Posterior:
+    """The state of knowledge after n readings.
+
+    With readings ``y``, location ``m0`` and prior mean ``mu``, every hypothesis holds ``L`` with ``L L' = K / s^2``,
+    ``a = L^-1 (y - m0)`` and ``b = L^-1 mu``: for a scale s the whitened innovation is ``a / s - b``, so that the
+    posterior mean is affine in s and a grid over s costs nothing.
+
+    Args:
+        hypotheses: The grid.
+        temper: Power of the likelihood in the weights of hypotheses, in (0, 1]: below 1 because readings are less
+            independent than any hypothesis says.
+    """
+
+    def __init__(self, hypotheses: Hypotheses, *, temper: float = 0.5) -> None:
+        prior = hypotheses.prior
+        n_hypothesis, like = len(hypotheses), prior.mean
+        self.hypotheses, self.temper = hypotheses, temper
+        self.n = 0
+        self._factor = like.new_zeros(n_hypothesis, 0, 0)
+        self._whitened = like.new_zeros(n_hypothesis, 0, 2)
+        self._projected = like.new_zeros(n_hypothesis, 0, prior.n_config)
+        self._configs = torch.zeros(0, dtype=torch.long, device=like.device)
+        self._columns = torch.zeros(0, dtype=torch.long, device=like.device)
+        self._rows = torch.arange(prior.n_config, device=like.device)
+        self._last = torch.full_like(self._rows, prior.n_epoch)
+        self._quadratic = like.new_zeros(n_hypothesis, 3)  # sums of a^2, a b, b^2 over real readings
+        self._log_det = like.new_zeros(n_hypothesis)
+        self._n_real = 0
+        self.value_variance_unit = hypotheses.variance(self._rows, self._last)
+        self._shift = like.new_zeros(n_hypothesis, prior.n_config, 2)  # what readings add to values: by a, and by b
+        self._weigh()
+
+    def fork(self) -> Posterior:
+        """Return an independent copy; no tensor is changed in place once it can be seen from two of them."""
+        twin = Posterior.__new__(Posterior)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def observe(self, config: int, column: int, latent: float) -> None:
+        """Condition on one reading in latent units."""
+        self._append(config, column, latent)
+
+    def fantasize(self, config: int, column: int) -> None:
+        """Condition on a reading as if it came out just as every hypothesis expects; weights stay as they are."""
+        self._append(config, column, None)
+
+    def _append(self, config: int, column: int, latent: float | None) -> None:
+        h, n = self.hypotheses, self.n
+        device = self._rows.device
+        cell = (torch.tensor([config], device=device), torch.tensor([column], device=device))
+        to_values = h.covariance(cell, (self._rows, self._last))[:, 0]
+        variance = h.variance(*cell)[:, 0] + _JITTER
+        past = (self._configs, self._columns)
+        to_past = h.covariance(past, cell)  # (n_hypothesis, n, 1)
+        row = torch.linalg.solve_triangular(self._factor, to_past, upper=False)[..., 0]
+        pivot = (variance - row.square().sum(1)).clamp_min(1e-8).sqrt()
+        to_values = (to_values - torch.einsum("hn,hnc->hc", row, self._projected)) / pivot[:, None]
+        explained = torch.einsum("hn,hnk->hk", row, self._whitened)
+        b = (h.mean(*cell)[:, 0] - explained[:, 1]) / pivot
+        if latent is None:
+            a = self.scale_mean * b
+        else:
+            a = (latent - h.prior.location - explained[:, 0]) / pivot
+            self._quadratic = self._quadratic + torch.stack([a * a, a * b, b * b], 1)
+            self._log_det = self._log_det + pivot.log()
+            self._n_real += 1
+        pair = torch.stack([a, b], 1)
+        factor = self._factor.new_zeros(len(h), n + 1, n + 1)
+        factor[:, :n, :n], factor[:, n, :n], factor[:, n, n] = self._factor, row, pivot
+        self._factor = factor
+        self._whitened = torch.cat([self._whitened, pair[:, None]], 1)
+        self._projected = torch.cat([self._projected, to_values[:, None]], 1)
+        self._configs, self._columns = torch.cat([self._configs, cell[0]]), torch.cat([self._columns, cell[1]])
+        self.value_variance_unit = self.value_variance_unit - to_values.square()
+        self._shift = self._shift + to_values[:, :, None] * pair[:, None, :]
+        self.n = n + 1
+        self._weigh()
+
+    def _weigh(self) -> None:
+        h, s = self.hypotheses, self.hypotheses.scales
+        aa, ab, bb = (self._quadratic[:, k, None] for k in range(3))
+        self.log_likelihood = (
+            -0.5 * (aa / s**2 - 2.0 * ab / s + bb) - self._log_det[:, None] - self._n_real * s.log()
+        )  # (n_hypothesis, n_scale), up to a constant
+        joint = torch.softmax((self.temper * self.log_likelihood + self._log_prior()).flatten(), 0)
+        joint = joint.reshape(len(h), -1)
+        self.weights = joint.sum(1)
+        share = joint / self.weights[:, None].clamp_min(1e-300)
+        self.scale_mean = share @ s
+        self.scale_square = share @ s.square()
+
+    def _log_prior(self) -> Tensor:
+        joint: Tensor = self.hypotheses.log_prior[:, None] + self.hypotheses.log_prior_scale
+        return joint
+
+    def log_evidence(self) -> float:
+        """Log density of the readings, the hypotheses averaged over; up to a constant that n alone decides."""
+        log_prior = self._log_prior()
+        log_prior = log_prior - torch.logsumexp(log_prior.flatten(), 0)
+        return float(torch.logsumexp((self.log_likelihood + log_prior).flatten(), 0))
+
+    def leading(self, n: int) -> Tensor:
+        """Return the n hypotheses of the largest weight."""
+        return self.weights.topk(min(n, len(self.hypotheses))).indices
+
+    def value_moments(self) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of every configuration's value under each hypothesis, ``(n_hypothesis, n_config)``.
+
+        The scale is averaged over: its own variance counts as well.
+        """
+        above = self.hypotheses.mean(self._rows, self._last) - self._shift[:, :, 1]
+        mean = self.hypotheses.prior.location + self._shift[:, :, 0] + self.scale_mean[:, None] * above
+        scale_variance = (self.scale_square - self.scale_mean.square()).clamp_min(0.0)
+        variance = self.value_variance_unit.clamp_min(1e-10) * self.scale_square[:, None]
+        return mean, variance + scale_variance[:, None] * above.square()
+
+    def cell_moments(self, configs: Tensor, columns: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of n cells under some hypotheses, each ``(n_which, n)``."""
+        projected = self._project(configs, columns, which)
+        whitened = self._whitened[which]
+        above = self.hypotheses.mean(configs, columns, which) - torch.einsum("hnc,hn->hc", projected, whitened[..., 1])
+        mean = torch.einsum("hnc,hn->hc", projected, whitened[..., 0]) + self.hypotheses.prior.location
+        mean = mean + self.scale_mean[which, None] * above
+        variance = self.hypotheses.variance(configs, columns, which) - projected.square().sum(1)
+        scale_variance = (self.scale_square - self.scale_mean.square()).clamp_min(0.0)[which, None]
+        return mean, variance.clamp_min(_JITTER) * self.scale_square[which, None] + scale_variance * above.square()
+
+    def value_slopes(self, rows: Tensor, configs: Tensor, columns: Tensor, which: Tensor) -> Tensor:
+        """Return what one standard deviation of a further reading adds to values, ``(n_which, n_rows, n_cells)``."""
+        projected = self._project(configs, columns, which)
+        covariance = self.hypotheses.covariance((rows, self._last[: len(rows)]), (configs, columns), which)
+        covariance = covariance - self._projected[which][:, :, rows].transpose(1, 2) @ projected
+        variance = self.hypotheses.variance(configs, columns, which) + _JITTER - projected.square().sum(1)
+        return covariance / variance.clamp_min(1e-8).sqrt()[:, None, :] * self.scale_mean[which, None, None]
+
+    def value_covariance(self, rows: Tensor, which: Tensor) -> Tensor:
+        """Return the covariance of the values of n configurations, ``(n_which, n, n)``, in latent units."""
+        last = self._last[: len(rows)]
+        covariance = self.hypotheses.covariance((rows, last), (rows, last), which)
+        projected = self._projected[which][:, :, rows]
+        covariance = covariance - projected.transpose(1, 2) @ projected
+        return covariance * self.scale_square[which, None, None]
+
+    def source_weights(self, which: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of the weight of every source under some hypotheses, each ``(n_which, n_source)``.
+
+        Weights sum to about 1 for a target that is an average of its sources.
+        """
+        h = self.hypotheses
+        n_source = h.prior.sources.shape[0]
+        spread = h.weight_variance[which]
+        cross = h.prior.sources[:, self._configs, self._columns].T * h.profile[which][:, self._columns, None]
+        projected = torch.linalg.solve_triangular(self._factor[which], cross * spread[:, None, None], upper=False)
+        innovation = self._whitened[which, :, 0] / self.scale_mean[which, None] - self._whitened[which, :, 1]
+        mean = torch.einsum("hns,hn->hs", projected, innovation)
+        variance = spread[:, None] - projected.square().sum(1)
+        return (1.0 + mean) / n_source, variance.clamp_min(0.0) / n_source**2
+
+    def _project(self, configs: Tensor, columns: Tensor, which: Tensor) -> Tensor:
+        """``L^-1`` times the covariance of the readings with cells, ``(n_which, n, n_cells)``."""
+        past = (self._configs, self._columns)
+        cross = self.hypotheses.covariance(past, (configs, columns), which)
+        projected: Tensor = torch.linalg.solve_triangular(self._factor[which], cross, upper=False)
+        return projected

@@ -1,0 +1,125 @@
+"""The target's prior given the sources, fitted once per history (the amortization)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from at2.surrogate.kernels import embed
+from at2.surrogate.transfer.deviation import (
+    config_covariance,
+    epoch_covariance,
+    generic_config_kernel,
+    generic_epoch_covariance,
+)
+from at2.surrogate.transfer.features import BEND_SPREAD, bends, leave_one_out_residuals
+from at2.surrogate.transfer.sources import Sources
+
+_LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard deviation, however alike the sources
+_UNKNOWN_SCALE_SPREAD = 1.0  # the same without sources
+_UNKNOWN_LOCATION_SPREAD = 2.0  # prior standard deviation of the location without sources, in scales
+
+
+@dataclass(frozen=True)
+class TargetPrior:
+    """What is believed about a target before its first reading, up to the grid of hypotheses.
+
+    Args:
+        mean: ``mu``, shape ``(n_config, n_column)``.
+        sources: ``Z / n_source``, shape ``(n_source, n_config, n_column)``; weights have variance ``tau^2``.
+        bends: Further features with weights of variance 1, shape ``(n_bend, n_config, n_column)``.
+        config_covariance: ``Kc``.
+        epoch_covariance: ``Ke``.
+        location: Prior mean of ``m``, in latent units.
+        location_variance: Prior variance of ``m``, in units of ``s^2``.
+        log_scale: Prior mean of ``log s``.
+        log_scale_spread: Its prior standard deviation.
+    """
+
+    mean: Tensor
+    sources: Tensor
+    bends: Tensor
+    config_covariance: Tensor
+    epoch_covariance: Tensor
+    location: float
+    location_variance: float
+    log_scale: float
+    log_scale_spread: float
+
+    @property
+    def n_config(self) -> int:
+        """Number of configurations."""
+        return self.mean.shape[0]
+
+    @property
+    def n_epoch(self) -> int:
+        """Length of a full training; the column after the last epoch is the best of the curve."""
+        return self.mean.shape[1] - 1
+
+
+def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0) -> TargetPrior:
+    """Learn from the sources what to expect of a target.
+
+    Args:
+        sources: Standardized curves; there may be none.
+        features: Encoded configurations, shape ``(n_config, n_feature)``, NaN where inactive.
+        n_epoch: Length of a full training.
+        seed: Seed of the choice of configurations on which the kernel is fitted, where there are many.
+
+    Returns:
+        The prior.
+    """
+    if sources.n_source == 0:
+        return _prior_without_sources(features, n_epoch)
+    z = sources.curves
+    mean = z.mean(0)
+    residuals = leave_one_out_residuals(z)
+    between = epoch_covariance(residuals)
+    unsure = sources.unsure / between.diagonal().mean()
+    location, location_variance = _location(sources)
+    log_scale, spread = _log_scale(sources)
+    return TargetPrior(
+        mean=mean,
+        sources=z / sources.n_source,
+        bends=BEND_SPREAD * bends(mean),
+        config_covariance=config_covariance(residuals, features, between, seed=seed) + torch.diag(unsure),
+        epoch_covariance=between,
+        location=location,
+        location_variance=location_variance,
+        log_scale=log_scale,
+        log_scale_spread=spread,
+    )
+
+
+def _location(sources: Sources) -> tuple[float, float]:
+    spread = float(sources.location.std()) if sources.n_source > 1 else 0.0
+    scale = math.exp(float(sources.log_scale.mean()))
+    return float(sources.location.mean()), max(1.0, (spread / scale) ** 2)
+
+
+def _log_scale(sources: Sources) -> tuple[float, float]:
+    spread = float(sources.log_scale.std()) if sources.n_source > 1 else 0.0
+    return float(sources.log_scale.mean()), max(_LEAST_SCALE_SPREAD, spread)
+
+
+def _prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
+    """A plain freeze-thaw prior: curves rise at an unknown rate common to all, and settle."""
+    points = embed(features)
+    n_config = features.shape[0]
+    t = torch.arange(1, n_epoch + 1, dtype=points.dtype, device=points.device)
+    t = torch.cat([t, t[-1:]])
+    trends = torch.stack([t.rsqrt() - t[-1].rsqrt(), (t / t[-1]).log() / max(1.0, math.log(n_epoch))])
+    return TargetPrior(
+        mean=points.new_zeros(n_config, n_epoch + 1),
+        sources=points.new_zeros(0, n_config, n_epoch + 1),
+        bends=trends[:, None, :].expand(-1, n_config, -1).clone(),
+        config_covariance=generic_config_kernel(points.shape[1], points).matrix(points),
+        epoch_covariance=generic_epoch_covariance(n_epoch, points),
+        location=0.0,
+        location_variance=_UNKNOWN_LOCATION_SPREAD**2,
+        log_scale=0.0,
+        log_scale_spread=_UNKNOWN_SCALE_SPREAD,
+    )

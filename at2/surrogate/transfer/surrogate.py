@@ -1,0 +1,65 @@
+"""The default surrogate, from a history to a belief."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from at2.surrogate.history import History
+from at2.surrogate.transfer.belief import WeightedBelief
+from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
+from at2.surrogate.transfer.posterior import Posterior
+from at2.surrogate.transfer.prior import fit_prior
+from at2.surrogate.transfer.sources import standardize
+from at2.surrogate.warp import choose_warp
+
+
+@dataclass(frozen=True)
+class WeightedSources:
+    """A target's curves are a weighted sum of the sources' curves plus a deviation of their own.
+
+    Args:
+        grid: Hypotheses over which the belief averages.
+        temper: Power of the likelihood in their weights, in (0, 1].
+
+    Raises:
+        ValueError: If `temper` lies outside (0, 1].
+
+    Example:
+        >>> import torch
+        >>> from at2.surrogate import History
+        >>> curves = torch.rand(3, 1, 8, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        >>> belief = WeightedSources().fit(History(curves, torch.linspace(0, 1, 8, dtype=torch.float64)[:, None]))
+        >>> belief.observe(0, 0, 0.5)
+        >>> belief.values().mean.shape
+        torch.Size([8])
+    """
+
+    grid: Grid = field(default_factory=Grid)
+    temper: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check the power."""
+        if not 0.0 < self.temper <= 1.0:
+            raise ValueError(f"temper must lie in (0, 1], got {self.temper}")
+
+    def fit(self, history: History, *, seed: int = 0) -> WeightedBelief:
+        """Fit to the sources and return the belief about a target of which nothing has been seen yet.
+
+        Args:
+            history: Curves of the sources over the candidates.
+            seed: Seed of the choice of configurations on which the kernel is fitted, where there are many.
+        """
+        warp = choose_warp(history.values)
+        latent = warp.forward(history.values)
+        curves, variance = _complete(latent)
+        sources = standardize(curves, variance)
+        prior = fit_prior(sources, history.features.to(curves), history.n_epoch, seed=seed)
+        return WeightedBelief(Posterior(Hypotheses(prior, self.grid), temper=self.temper), warp)
+
+
+def _complete(latent: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Mean curves over the seeds; every cell must have been run."""
+    return torch.nanmean(latent, 1), None

@@ -1,0 +1,160 @@
+"""at2/surrogate/transfer: belief, surrogate, sources, features, deviation."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from at2.surrogate import History, WeightedSources
+from at2.surrogate.transfer.belief import _at_least
+from at2.surrogate.transfer.deviation import (
+    config_covariance,
+    epoch_covariance,
+    generic_epoch_covariance,
+    relative_variance,
+)
+from at2.surrogate.transfer.features import bends, leave_one_out_residuals
+from at2.surrogate.transfer.hypotheses import Grid
+from at2.surrogate.transfer.sources import draw_in, standardize
+from tests.surrogate.transfer.problems import small_curves, small_history
+
+
+def test_the_best_of_a_curve_is_at_least_what_was_seen_and_known_at_its_end() -> None:
+    history = small_history()
+    belief = WeightedSources().fit(history)
+    for epoch, value in enumerate([0.30, 0.52, 0.50, 0.51, 0.49]):
+        belief.observe(1, epoch, value)
+        assert float(belief.values().mean[1]) >= max([0.30, 0.52][: epoch + 1]) - 1e-9
+    assert float(belief.values().mean[1]) == pytest.approx(0.52, abs=1e-6)
+    assert float(belief.values().std[1]) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_a_target_like_one_source_gives_it_the_largest_weight() -> None:
+    history = small_history(n_source=4, n_config=20, seed=3)
+    belief = WeightedSources().fit(history)
+    for config in range(0, 20, 2):
+        for epoch in range(5):
+            belief.observe(config, epoch, float(history.values[2, 0, config, epoch]))
+    assert int(belief.source_weights().mean.argmax()) == 2
+    unseen = torch.arange(1, 20, 2)
+    own = history.values[2, 0].amax(1)[unseen]
+    others = history.values[[0, 1, 3], 0].mean(0).amax(1)[unseen]
+    predicted = belief.values().mean[unseen]
+    assert float((predicted - own).square().mean()) < 0.5 * float((others - own).square().mean())
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (1e4, -7.0), (1e-5, 100.0)])
+def test_units_of_an_unbounded_metric_do_not_matter(scale: float, shift: float) -> None:
+    curves = torch.logit(small_curves())
+    features = small_history().features
+    plain = WeightedSources().fit(History(curves, features))
+    other = WeightedSources().fit(History(scale * curves + shift, features))
+    for config, epoch in ((0, 0), (3, 0), (3, 1)):
+        value = float(curves[0, 0, config, epoch]) + 0.3
+        plain.observe(config, epoch, value)
+        other.observe(config, epoch, scale * value + shift)
+    torch.testing.assert_close(other.values().mean, scale * plain.values().mean + shift, rtol=1e-4, atol=1e-5 * scale)
+
+
+def test_fork_is_independent_and_predict_takes_rows() -> None:
+    belief = WeightedSources().fit(small_history())
+    belief.observe(0, 0, 0.4)
+    before = belief.values().mean
+    twin = belief.fork()
+    twin.observe(2, 0, 0.9)
+    torch.testing.assert_close(belief.values().mean, before)
+    rows = torch.tensor([4, 1])
+    torch.testing.assert_close(twin.predict(rows).mean, twin.predict().mean[rows])
+    assert twin.predict(rows).std.shape == (2, 5)
+
+
+def test_samples_of_values_have_the_moments_of_the_belief() -> None:
+    belief = WeightedSources(grid=Grid((1.5,), (1.0,), (0.0,), 1)).fit(small_history())
+    belief.observe(0, 0, 0.4)
+    belief.observe(3, 0, 0.5)
+    samples = belief.sample_values(20_000, seed=1)
+    torch.testing.assert_close(samples.mean(0), belief.values().mean, rtol=0.0, atol=0.01)
+    assert bool((samples[:, 0] >= 0.4 - 1e-9).all())
+
+
+def test_components_are_those_of_the_mixture() -> None:
+    belief = WeightedSources().fit(small_history())
+    belief.observe(0, 0, 0.4)
+    assert len(belief.components) == len(belief.weights)
+    lead = int(belief.weights.argmax())
+    component = belief.components[lead]
+    rows, cells = torch.tensor([0, 1]), (torch.tensor([2, 3]), torch.tensor([1, 4]))
+    assert component.value_covariance(rows, *cells).shape == (2, 2)
+    assert component.reading_mean().shape == component.reading_variance().shape == (6, 5)
+    assert bool((component.value_variance() > 0).all())
+
+
+@given(
+    mean=st.floats(-5, 5),
+    std=st.floats(0.01, 5),
+    floor=st.floats(-8, 8),
+)
+@settings(deadline=None, max_examples=50)
+def test_moments_of_a_limited_gaussian(mean: float, std: float, floor: float) -> None:
+    z = torch.linspace(-9, 9, 40_001, dtype=torch.float64)
+    weight = torch.exp(-0.5 * z.square())
+    weight = weight / weight.sum()
+    limited = (mean + std * z).clamp_min(floor)
+    expected = float((weight * limited).sum())
+    spread = float((weight * (limited - expected).square()).sum())
+    own_mean, own_variance = _at_least(*(torch.tensor(v, dtype=torch.float64) for v in (floor, mean, std**2)))
+    assert float(own_mean) == pytest.approx(expected, abs=2e-3 * std)
+    assert float(own_variance) == pytest.approx(spread, abs=1e-2 * std**2 + 1e-12)
+
+
+def test_without_a_floor_nothing_changes() -> None:
+    mean, variance = torch.tensor([1.0]).double(), torch.tensor([4.0]).double()
+    own = _at_least(torch.tensor([-math.inf]).double(), mean, variance)
+    assert (float(own[0]), float(own[1])) == (1.0, 4.0)
+
+
+def test_an_outlier_does_not_set_the_scale() -> None:
+    curves = torch.randn(1, 40, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    wild = curves.clone()
+    wild[0, 0, 0] = -1e30
+    assert float(draw_in(wild).std()) < 3.0 * float(curves.std())
+    torch.testing.assert_close(draw_in(curves), curves)
+
+
+def test_tasks_that_say_nothing_are_left_out() -> None:
+    curves = torch.cat([torch.logit(small_curves()[:, 0]), torch.full((1, 6, 5), 0.7, dtype=torch.float64)])
+    sources = standardize(curves)
+    assert sources.kept.tolist() == [True, True, True, False]
+    torch.testing.assert_close(sources.curves.flatten(1).std(1, correction=0), torch.ones(3, dtype=torch.float64))
+
+
+def test_residuals_of_equal_sources_vanish_and_of_one_source_are_half_its_own() -> None:
+    z = standardize(torch.logit(small_curves(1)[:, 0])).curves
+    assert float(leave_one_out_residuals(z.expand(3, -1, -1)).abs().max()) < 0.05
+    own = leave_one_out_residuals(z)
+    centred = z - z.mean(1, keepdim=True)
+    torch.testing.assert_close(own.square().mean(), 0.5 * centred.square().mean())
+    assert bends(z[0]).shape == (4, *z[0].shape)
+
+
+def test_covariances_are_positive_definite() -> None:
+    history = small_history(n_source=2)
+    z = standardize(torch.logit(history.mean_over_seeds())).curves
+    residuals = leave_one_out_residuals(z)
+    between = epoch_covariance(residuals)
+    own = config_covariance(residuals, history.features, between)
+    assert float(torch.linalg.eigvalsh(between).min()) > 0
+    assert float(torch.linalg.eigvalsh(own).min()) > 0
+    assert float(torch.linalg.eigvalsh(generic_epoch_covariance(7, z)).min()) > 0
+    assert float(relative_variance(residuals).mean()) == pytest.approx(1.0)
+
+
+def test_bad_settings_are_named() -> None:
+    with pytest.raises(ValueError, match=r"temper must lie in \(0, 1\]"):
+        WeightedSources(temper=0.0)
+    with pytest.raises(ValueError, match="must be positive"):
+        Grid(deviations=(0.0,))
+    with pytest.raises(ValueError, match="at least one value"):
+        Grid(profiles=())

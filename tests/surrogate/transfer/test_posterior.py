@@ -1,0 +1,149 @@
+"""at2/surrogate/transfer/posterior.py against the dense Gaussian that it stands for."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
+from at2.surrogate.transfer.posterior import Posterior
+from at2.surrogate.transfer.prior import fit_prior
+from at2.surrogate.transfer.sources import standardize
+from tests.surrogate.transfer.problems import small_history
+
+GRID = Grid(weight_spreads=(0.5, 2.0), deviations=(0.5, 4.0), profiles=(0.0, 0.5), n_scale=3)
+READINGS = [(0, 0, -0.3), (2, 0, 0.4), (0, 1, 0.1), (2, 1, 0.2), (4, 0, -1.5), (0, 2, 0.15)]
+NOISE = 1e-4
+
+
+def hypotheses(n_source: int = 3) -> Hypotheses:
+    history = small_history(n_source)
+    sources = standardize(torch.logit(history.mean_over_seeds()))
+    return Hypotheses(fit_prior(sources, history.features, history.n_epoch), GRID)
+
+
+def all_cells(h: Hypotheses) -> tuple[Tensor, Tensor]:
+    n_config, n_column = h.prior.mean.shape
+    grid = torch.cartesian_prod(torch.arange(n_config), torch.arange(n_column)).reshape(-1, 2)
+    return grid[:, 0], grid[:, 1]
+
+
+class Dense:
+    """One hypothesis at one scale, by the textbook formulas over all cells at once."""
+
+    def __init__(self, h: Hypotheses, which: int, scale: float) -> None:
+        cells = all_cells(h)
+        k = scale**2 * h.covariance(cells, cells)[which]
+        mean = h.prior.location + scale * h.mean(*cells)[which]
+        seen = torch.tensor([i * h.prior.mean.shape[1] + t for i, t, _ in READINGS])
+        y = torch.tensor([value for *_, value in READINGS], dtype=torch.float64)
+        noisy = k[seen][:, seen] + scale**2 * NOISE * torch.eye(len(seen), dtype=torch.float64)
+        gain = torch.linalg.solve(noisy, k[seen]).T
+        self.mean = mean + gain @ (y - mean[seen])
+        self.covariance = k - gain @ k[seen]
+        joint = torch.distributions.MultivariateNormal(mean[seen], noisy)
+        self.log_density = float(joint.log_prob(y)) + 0.5 * len(seen) * math.log(2.0 * math.pi)
+
+
+@pytest.fixture(scope="module")
+def conditioned() -> tuple[Hypotheses, Posterior]:
+    h = hypotheses()
+    posterior = Posterior(h, temper=1.0)
+    for config, column, value in READINGS:
+        posterior.observe(config, column, value)
+    return h, posterior
+
+
+def test_likelihood_of_every_hypothesis_and_scale_is_the_dense_one(conditioned: tuple[Hypotheses, Posterior]) -> None:
+    h, posterior = conditioned
+    for which in range(len(h)):
+        for g, scale in enumerate(h.scales.tolist()):
+            expected = Dense(h, which, scale).log_density
+            assert float(posterior.log_likelihood[which, g]) == pytest.approx(expected, rel=1e-8, abs=1e-8)
+
+
+def test_moments_average_the_dense_ones_over_the_scale(conditioned: tuple[Hypotheses, Posterior]) -> None:
+    h, posterior = conditioned
+    cells = all_cells(h)
+    n_column = h.prior.mean.shape[1]
+    values = torch.arange(h.prior.n_config) * n_column + h.prior.n_epoch
+    for which in range(len(h)):
+        log_weight = posterior.log_likelihood[which] + h.log_prior_scale
+        share = torch.softmax(log_weight, 0)
+        parts = [Dense(h, which, scale) for scale in h.scales.tolist()]
+        mean = sum(w * part.mean for w, part in zip(share, parts, strict=True))
+        spread = sum(
+            w * (part.covariance.diagonal() + (part.mean - mean).square()) for w, part in zip(share, parts, strict=True)
+        )
+        own_mean, own_variance = posterior.cell_moments(*cells, torch.tensor([which]))
+        torch.testing.assert_close(own_mean[0], mean, rtol=1e-8, atol=1e-8)
+        torch.testing.assert_close(own_variance[0], spread, rtol=0.0, atol=2e-3)  # variance has the jitter as its floor
+        value_mean, value_variance = posterior.value_moments()
+        torch.testing.assert_close(value_mean[which], mean[values], rtol=1e-8, atol=1e-8)
+        torch.testing.assert_close(value_variance[which], spread[values], rtol=1e-7, atol=1e-8)
+
+
+def test_slopes_are_covariances_over_standard_deviations(conditioned: tuple[Hypotheses, Posterior]) -> None:
+    h, posterior = conditioned
+    rows, configs, columns = torch.tensor([0, 3, 5]), torch.tensor([1, 0, 4, 4]), torch.tensor([2, 4, 1, 3])
+    n_column = h.prior.mean.shape[1]
+    for which in range(len(h)):
+        dense = Dense(h, which, 1.0)
+        at, of = configs * n_column + columns, rows * n_column + h.prior.n_epoch
+        spread = (dense.covariance.diagonal()[at] + NOISE).sqrt()
+        expected = dense.covariance[of][:, at] / spread * posterior.scale_mean[which]
+        slopes = posterior.value_slopes(rows, configs, columns, torch.tensor([which]))[0]
+        torch.testing.assert_close(slopes, expected, rtol=1e-8, atol=1e-8)
+        covariance = posterior.value_covariance(rows, torch.tensor([which]))[0]
+        torch.testing.assert_close(covariance, dense.covariance[of][:, of] * posterior.scale_square[which])
+
+
+def test_source_weights_are_those_of_the_dense_regression(conditioned: tuple[Hypotheses, Posterior]) -> None:
+    h, posterior = conditioned
+    cells = (torch.tensor([i for i, *_ in READINGS]), torch.tensor([t for _, t, _ in READINGS]))
+    y = torch.tensor([value for *_, value in READINGS], dtype=torch.float64)
+    n_source = h.prior.sources.shape[0]
+    for which in range(len(h)):
+        scale = posterior.scale_mean[which]
+        k = h.covariance(cells, cells)[which] + NOISE * torch.eye(len(y), dtype=torch.float64)
+        cross = h.weight_variance[which] * h.prior.sources[:, cells[0], cells[1]] * h.profile[which, cells[1]]
+        residual = (y - h.prior.location) / scale - h.mean(*cells)[which]
+        expected = (1.0 + cross @ torch.linalg.solve(k, residual)) / n_source
+        mean, variance = posterior.source_weights(torch.tensor([which]))
+        torch.testing.assert_close(mean[0], expected, rtol=1e-7, atol=1e-8)
+        assert bool((variance >= 0).all())
+
+
+def test_a_fantasy_narrows_without_moving_or_judging() -> None:
+    posterior = Posterior(hypotheses())
+    posterior.observe(0, 0, 0.3)
+    before_mean, before_variance = posterior.value_moments()
+    weights = posterior.weights
+    twin = posterior.fork()
+    twin.fantasize(1, 3)
+    mean, variance = twin.value_moments()
+    torch.testing.assert_close(mean, before_mean)
+    torch.testing.assert_close(twin.weights, weights)
+    assert bool((variance[:, 1] < before_variance[:, 1]).all())
+    torch.testing.assert_close(posterior.value_moments()[1], before_variance)  # the original is as it was
+
+
+def test_order_of_readings_does_not_matter() -> None:
+    forth, back = Posterior(hypotheses()), Posterior(hypotheses())
+    for config, column, value in READINGS:
+        forth.observe(config, column, value)
+    for config, column, value in reversed(READINGS):
+        back.observe(config, column, value)
+    torch.testing.assert_close(forth.weights, back.weights)
+    torch.testing.assert_close(forth.value_moments()[0], back.value_moments()[0])
+
+
+@pytest.mark.parametrize("n_source", [0, 1, 2])
+def test_few_sources_are_enough(n_source: int) -> None:
+    posterior = Posterior(hypotheses(n_source))
+    for config, column, value in READINGS:
+        posterior.observe(config, column, value)
+    mean, variance = posterior.value_moments()
+    assert bool(torch.isfinite(mean).all())
+    assert bool((variance > 0).all())
