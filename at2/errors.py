@@ -59,9 +59,21 @@ class BudgetError(At2Error, ValueError):
     """A budget that is empty, negative, or given in two units."""
 
 
+class FitError(At2Error, ArithmeticError):
+    """A model whose training left the finite numbers; the message names the setting to change."""
+
+
 class TellError(At2Error, ValueError):
     """An observation that does not belong to an open query, or that is not a finite number."""
 
 
 class MissingExtraError(At2Error, ImportError):
     """A library that only some users need is not installed; the message names the extra."""
+
+
+class StoppingError(At2Error, ValueError):
+    """A stopping rule whose numbers make no sense."""
+
+
+class DeviceError(At2Error, RuntimeError):
+    """A device that this machine, or its PyTorch, does not have."""

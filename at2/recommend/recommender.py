@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from at2.errors import CorruptFileError, FileError, TableError, TellError
-from at2.recommend.acquisition import Acquisition, ExpectedBest, KnowledgeGradient
+from at2.recommend.acquisition import Acquisition
 from at2.recommend.budget import Budget
+from at2.recommend.device import check_device, fit_on
 from at2.recommend.header import check_header, make_header
 from at2.recommend.journal import Journal
-from at2.recommend.ledger import Ledger, Told
+from at2.recommend.ledger import Ledger, SearchState, Told
 from at2.recommend.problem import Candidates, build_problem
 from at2.recommend.query import Query, Recommendation
+from at2.recommend.stopping import StoppingRule, metric_per_latent, probability_within
+from at2.recommend.ucb import default_acquisition
 from at2.surrogate import Belief, EpochCosts, Surrogate, make_surrogate
 
 if TYPE_CHECKING:
+    from at2.recommend.explain import Explanation
     from at2.space import SearchSpace
     from at2.tables import LearningCurveTable
 
@@ -49,7 +53,7 @@ class Recommender:
         goal: ``"recommend"`` looks for the configuration that is best when trained in full, later; ``"train"`` for the
             best trained model when the budget ends.
         surrogate: Name of a surrogate, or any object with its `fit`.
-        acquisition: Rule that picks the next epoch; None takes the one that fits the goal.
+        acquisition: Rule that picks the next epoch; None takes the one that fits surrogate and goal.
         journal: File in which every call is kept (see `resume`); it must not exist yet.
 
     Raises:
@@ -57,6 +61,8 @@ class Recommender:
         TableError: If the parts do not fit together, such as a source that is the target.
         SpaceError: If a candidate breaks the rules of the space.
         FileError: If the journal exists already or cannot be written.
+        StoppingError: If utility, tolerance or confidence make no sense.
+        DeviceError: If the device cannot be used here.
 
     Example:
         >>> configs = [{"lr": 0.1}, {"lr": 0.01}, {"lr": 0.001}]
@@ -81,15 +87,21 @@ class Recommender:
         maximize: bool | None = None,
         n_epoch: int | None = None,
         goal: Goal = "recommend",
+        utility: float | None = None,
+        tolerance: float | None = None,
+        confidence: float | None = None,
         surrogate: str | Surrogate = "default",
         acquisition: Acquisition | None = None,
+        device: str | torch.device | None = None,
         journal: str | os.PathLike[str] | None = None,
     ) -> None:
         if goal not in ("recommend", "train"):
             raise TableError(f"goal must be 'recommend' or 'train', got {goal!r}")
         self.target, self.budget, self.seed, self.goal = target, budget, seed, goal
+        self.stopping = StoppingRule(utility=utility, tolerance=tolerance, confidence=confidence)
+        self._device = check_device(device)
         self._surrogate = make_surrogate(surrogate) if isinstance(surrogate, str) else surrogate
-        self._acquisition = acquisition or (KnowledgeGradient() if goal == "recommend" else ExpectedBest())
+        self._acquisition = acquisition or default_acquisition(self._surrogate, goal)
         self.problem = build_problem(
             table,
             target=target,
@@ -101,12 +113,13 @@ class Recommender:
             n_epoch=n_epoch,
         )
         n_config = self.problem.history.n_config
-        costs = EpochCosts(n_config, self.problem.source_seconds)
+        costs = EpochCosts(n_config, self.problem.source_seconds, self.problem.history.features)
         self._ledger = Ledger(
             self.problem.is_candidate, n_epoch=self.problem.history.n_epoch, budget=budget, costs=costs
         )
         self._belief: Belief | None = None
         self._n_observed = 0
+        self._stopped: str | None = None
         self._lost: list[Query] = []
         self._events: list[dict[str, Any]] = []
         self._header = make_header(
@@ -118,6 +131,7 @@ class Recommender:
             budget=budget,
             seed=seed,
             goal=goal,
+            stopping=self.stopping,
             surrogate=surrogate,
         )
         self._journal: Journal | None = None
@@ -145,7 +159,7 @@ class Recommender:
     def belief(self) -> Belief:
         """What is believed about the target after everything told; fits the surrogate at first use."""
         if self._belief is None:
-            self._belief = self._surrogate.fit(self.problem.history, seed=self.seed)
+            self._belief = fit_on(self._surrogate, self.problem.history, seed=self.seed, device=self._device)
         for result in self._ledger.told[self._n_observed :]:
             if result.value is not None:
                 config = self._row[result.query.config_id]
@@ -157,31 +171,125 @@ class Recommender:
     def _row(self) -> Mapping[int | str, int]:
         return self.problem.rows
 
+    @property
+    def spent(self) -> float:
+        """What was spent so far, in the unit of the budget: results that were told, and the costs of entering."""
+        return self._ledger.spent
+
+    @property
+    def stopped_because(self) -> str | None:
+        """Why `ask` returns None for good, in words; None while there is, or may be, something to ask for."""
+        state = self._state()
+        if self._stopped is not None or self._ledger.pending or bool((state.horizon > 0).any()):
+            return self._stopped
+        if not bool(state.eligible.any()):
+            return "every candidate has failed"
+        if not bool((state.eligible & (state.done < self._ledger.n_epoch)).any()):
+            return "every curve is complete"
+        budget = self.budget
+        return f"the budget is spent: {self.spent:g} of {budget.amount:g} {budget.unit}s, no further epoch fits"
+
     def ask(self) -> Query | None:
         """Return the next epoch to train.
 
         Returns:
-            A query to train and tell; None when the budget is spent, every curve is complete or failed, or all that
-            is left waits for queries that are still out. After `resume`, queries that were never told come first.
+            A query to train and tell; None when the budget is spent, every curve is complete or failed, a stopping rule
+            holds (`stopped_because` says which), or all that is worth asking for waits for queries that are still out.
+            After `resume`, queries that were never told come first.
 
         Raises:
             FileError: If the journal cannot be written; then nothing was asked.
         """
         if self._lost:
             return self._lost.pop(0)
-        state = self._ledger.state(sign=self.problem.sign)
-        if not bool((state.horizon > 0).any()):
+        state = self._state()
+        if self._stopped is not None or not bool((state.horizon > 0).any()):
             return None
+        choice = self._choose(state)
+        reason = self._reason_to_stop(choice, state)
+        if reason is not None:
+            if not self._ledger.pending:  # what is still out may change the answer
+                self._record({"event": "stop", "reason": reason})
+                self._stopped = reason
+            return None
+        query = self._make_query(choice.config, int(state.done[choice.config]) + 1)
+        self._record({"event": "ask", "number": query.number, "config_id": query.config_id, "epoch": query.epoch})
+        self._ledger.open(query, choice.config)
+        return query
+
+    def expected_gain(self) -> float:
+        """Return what the next epochs are expected to gain per unit of the budget, in the unit of the metric.
+
+        Where it falls below `utility`, the run stops; 0 where nothing is left to ask for.
+        """
+        state = self._state()
+        return self._gain(self._choose(state)) if bool((state.horizon > 0).any()) else 0.0
+
+    def explain(self, *, n_leading: int = 3, n_runner_up: int = 3) -> Explanation:
+        """Explain the recommendation and the next query: as text, as frames and as a figure.
+
+        Args:
+            n_leading: Number of configurations whose curves are shown.
+            n_runner_up: Number of configurations beside the next one whose gains are shown.
+
+        Raises:
+            TableError: If every candidate has failed.
+        """
+        from at2.recommend.explain import explain
+
+        return explain(self, n_leading=n_leading, n_runner_up=n_runner_up)
+
+    def _state(self) -> SearchState:
+        return self._ledger.state(sign=self.problem.sign)
+
+    def _choose(self, state: SearchState) -> Choice:
+        return self._acquisition.choose(self._outlook(), state)
+
+    def _outlook(self) -> Belief:
+        """The belief, with queries that are still out as if they came back as expected."""
         belief = self.belief
         if self._ledger.pending:
             belief = belief.fork()
             for query in self._ledger.pending.values():
                 belief.fantasize(self._row[query.config_id], query.epoch - 1)
-        config = self._acquisition.choose(belief, state).config
-        query = self._make_query(config, int(state.done[config]) + 1)
-        self._record({"event": "ask", "number": query.number, "config_id": query.config_id, "epoch": query.epoch})
-        self._ledger.open(query, config)
-        return query
+        return belief
+
+    def _gain(self, choice: Choice) -> float:
+        """The gain of a choice in the unit of the metric, per unit of the budget; never negative, never NaN."""
+        latent = isinstance(self._acquisition, KnowledgeGradient)
+        gain = choice.gain * (metric_per_latent(self.belief, self._state()) if latent else 1.0)
+        return gain if gain > 0.0 else 0.0
+
+    def _reason_to_stop(self, choice: Choice, state: SearchState) -> str | None:
+        rule, name = self.stopping, self.problem.metric or "metric"
+        if rule.utility is not None:
+            gain = self._gain(choice)
+            if gain < rule.utility:
+                unit = self.budget.unit
+                return (
+                    f"the next epochs are expected to gain {gain:.3g} of {name} per {unit}, "
+                    f"less than the {rule.utility:g} that one {unit} is worth"
+                )
+        if rule.tolerance is not None and rule.confidence is not None:
+            config = self._recommended(state)
+            probability = self._probability_within(config, state, rule.tolerance)
+            if probability > rule.confidence:
+                return (
+                    f"configuration {self.problem.config_ids[config]!r} is within {rule.tolerance:g} {name} of the "
+                    f"best candidate with probability {probability:.3f}, more than {rule.confidence:g}"
+                )
+        return None
+
+    def _probability_within(self, config: int, state: SearchState, tolerance: float) -> float:
+        return probability_within(
+            self.belief,
+            state,
+            config=config,
+            seen=self._best_seen(),
+            tolerance=tolerance,
+            trained=self.goal == "train",
+            seed=self.seed,
+        )
 
     def _make_query(self, config: int, epoch: int) -> Query:
         return Query(
@@ -230,14 +338,11 @@ class Recommender:
         Raises:
             TableError: If every candidate has failed.
         """
-        state = self._ledger.state(sign=self.problem.sign)
+        state = self._state()
         if not bool(state.eligible.any()):
             raise TableError("every candidate has failed; there is nothing to recommend: pass other candidates")
+        config = self._recommended(state)
         values = self.belief.values()
-        worth = values.mean.cpu()
-        if self.goal == "train" and any(t.value is not None for t in self._ledger.told):
-            worth = self._best_seen()
-        config = int(torch.where(state.eligible, worth, -torch.inf).argmax())
         readings = self.belief.predict().mean[config]
         name = self.problem.config_ids[config]
         return Recommendation(
@@ -249,6 +354,13 @@ class Recommender:
             n_epochs_seen=len(self._ledger.seen(name)),
             n_epochs_spent=len(self._ledger.told),
         )
+
+    def _recommended(self, state: SearchState) -> int:
+        """Row of the eligible configuration of the highest expected value, or the best seen where that is the goal."""
+        worth = self.belief.values().mean.cpu()
+        if self.goal == "train" and any(t.value is not None for t in self._ledger.told):
+            worth = self._best_seen()
+        return int(torch.where(state.eligible, worth, -torch.inf).argmax())
 
     def _best_seen(self) -> torch.Tensor:
         """Best reading of every configuration, larger is better, minus infinity without any."""
@@ -280,6 +392,7 @@ class Recommender:
         *,
         surrogate: Surrogate | None = None,
         acquisition: Acquisition | None = None,
+        device: str | torch.device | None = None,
     ) -> Recommender:
         """Rebuild a recommender from its journal and go on in the same file.
 
@@ -288,6 +401,7 @@ class Recommender:
             table: The table that it was made with; None loads a published one by its name.
             surrogate: The surrogate that it was made with, if that was an object and not a name.
             acquisition: The acquisition that it was made with, if one was given.
+            device: Where the surrogate computes; the journal does not keep it.
 
         Returns:
             A recommender in the same state: its next query is what the next query would have been. Queries that were
@@ -300,7 +414,7 @@ class Recommender:
         """
         journal, header, events = Journal.read(path)
         settings, table = check_header(header, table, path=journal.path, surrogate=surrogate)
-        recommender = cls(table, acquisition=acquisition, **settings)
+        recommender = cls(table, acquisition=acquisition, device=device, **settings)
         if recommender.problem.sha256 != header["sha256"]:
             raise TableError(
                 f"the journal {journal.path} was written with another history; pass the table it was made with"
@@ -313,7 +427,11 @@ class Recommender:
 
     def _replay(self, event: dict[str, Any], *, place: str, path: Path) -> None:
         try:
-            if event["event"] == "ask":
+            if self._stopped is not None and event["event"] != "tell":
+                raise KeyError("event")
+            if event["event"] == "stop":
+                self._stopped = str(event["reason"])
+            elif event["event"] == "ask":
                 config = self._row[event["config_id"]]
                 if event["number"] != self._ledger.n_asked or event["epoch"] != int(self._ledger.done[config]) + 1:
                     raise KeyError("number")
