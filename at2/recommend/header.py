@@ -11,6 +11,7 @@ from at2.errors import CorruptFileError, TableError
 from at2.recommend.budget import Budget
 from at2.recommend.journal import KIND, VERSION
 from at2.recommend.problem import Candidates, Problem, plain_id
+from at2.recommend.stopping import StoppingRule
 from at2.surrogate import Surrogate
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def make_header(
     budget: Budget,
     seed: int,
     goal: str,
+    stopping: StoppingRule,
     surrogate: str | Surrogate,
 ) -> dict[str, Any]:
     """Return everything needed to build the same recommender again, as JSON values.
@@ -43,6 +45,7 @@ def make_header(
         budget: The budget.
         seed: The seed.
         goal: The goal.
+        stopping: When to stop before the budget is spent.
         surrogate: Its name, or an object (of which only the description is kept).
 
     Returns:
@@ -63,6 +66,7 @@ def make_header(
         "budget": asdict(budget),
         "seed": seed,
         "goal": goal,
+        "stopping": asdict(stopping),
         "metric": problem.metric,
         "maximize": problem.maximize,
         "n_epoch": problem.history.n_epoch,
@@ -83,6 +87,7 @@ def check_header(
     try:
         settings = {name: header[name] for name in _SETTINGS}
         settings["budget"] = Budget(**header["budget"])
+        settings |= asdict(StoppingRule(**header.get("stopping", {})))  # older journals have none
         settings["surrogate"] = surrogate if surrogate is not None else header["surrogate"]
         saved_space, name = header["space"], header["table"]
     except (KeyError, TypeError, ValueError) as error:

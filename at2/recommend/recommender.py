@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from at2.errors import CorruptFileError, FileError, TableError, TellError
-from at2.recommend.acquisition import Acquisition
+from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient
 from at2.recommend.budget import Budget
 from at2.recommend.device import check_device, fit_on
 from at2.recommend.header import check_header, make_header
@@ -102,6 +102,7 @@ class Recommender:
         self._device = check_device(device)
         self._surrogate = make_surrogate(surrogate) if isinstance(surrogate, str) else surrogate
         self._acquisition = acquisition or default_acquisition(self._surrogate, goal)
+        self._gauge = KnowledgeGradient() if goal == "recommend" else ExpectedBest()  # of what further epochs gain
         self.problem = build_problem(
             table,
             target=target,
@@ -156,6 +157,11 @@ class Recommender:
         return tuple(self._ledger.pending.values())
 
     @property
+    def eligible(self) -> torch.Tensor:
+        """Which configurations may be recommended, ``(n_config,)``: candidates that have not failed."""
+        return self._ledger.eligible.clone()
+
+    @property
     def belief(self) -> Belief:
         """What is believed about the target after everything told; fits the surrogate at first use."""
         if self._belief is None:
@@ -179,7 +185,7 @@ class Recommender:
     @property
     def stopped_because(self) -> str | None:
         """Why `ask` returns None for good, in words; None while there is, or may be, something to ask for."""
-        state = self._state()
+        state = self.state()
         if self._stopped is not None or self._ledger.pending or bool((state.horizon > 0).any()):
             return self._stopped
         if not bool(state.eligible.any()):
@@ -202,7 +208,7 @@ class Recommender:
         """
         if self._lost:
             return self._lost.pop(0)
-        state = self._state()
+        state = self.state()
         if self._stopped is not None or not bool((state.horizon > 0).any()):
             return None
         choice = self._choose(state)
@@ -222,8 +228,8 @@ class Recommender:
 
         Where it falls below `utility`, the run stops; 0 where nothing is left to ask for.
         """
-        state = self._state()
-        return self._gain(self._choose(state)) if bool((state.horizon > 0).any()) else 0.0
+        state = self.state()
+        return self._gain(state) if bool((state.horizon > 0).any()) else 0.0
 
     def explain(self, *, n_leading: int = 3, n_runner_up: int = 3) -> Explanation:
         """Explain the recommendation and the next query: as text, as frames and as a figure.
@@ -239,8 +245,22 @@ class Recommender:
 
         return explain(self, n_leading=n_leading, n_runner_up=n_runner_up)
 
-    def _state(self) -> SearchState:
+    def state(self) -> SearchState:
+        """Return what may still be asked for and recommended, and what it would cost."""
         return self._ledger.state(sign=self.problem.sign)
+
+    def ranked_choices(self, n: int) -> list[Choice]:
+        """Return what `ask` would choose now, and then what it would choose if the ones before could not be had.
+
+        Args:
+            n: At most so many.
+        """
+        state = self.state()
+        choices: list[Choice] = []
+        while len(choices) < n and bool((state.horizon > 0).any()):
+            choices.append(self._choose(state))
+            state.horizon[choices[-1].config] = 0
+        return choices
 
     def _choose(self, state: SearchState) -> Choice:
         return self._acquisition.choose(self._outlook(), state)
@@ -254,42 +274,31 @@ class Recommender:
                 belief.fantasize(self._row[query.config_id], query.epoch - 1)
         return belief
 
-    def _gain(self, choice: Choice) -> float:
-        """The gain of a choice in the unit of the metric, per unit of the budget; never negative, never NaN."""
-        latent = isinstance(self._acquisition, KnowledgeGradient)
-        gain = choice.gain * (metric_per_latent(self.belief, self._state()) if latent else 1.0)
+    def _gain(self, state: SearchState, choice: Choice | None = None) -> float:
+        """The largest gain of any look-ahead in the unit of the metric, per unit of the budget; never negative."""
+        if choice is None or self._acquisition != self._gauge:
+            choice = self._gauge.choose(self._outlook(), state)
+        latent = isinstance(self._gauge, KnowledgeGradient)
+        gain = choice.gain * (metric_per_latent(self.belief, state) if latent else 1.0)
         return gain if gain > 0.0 else 0.0
 
     def _reason_to_stop(self, choice: Choice, state: SearchState) -> str | None:
-        rule, name = self.stopping, self.problem.metric or "metric"
+        rule, name, reason = self.stopping, self.problem.metric or "metric", None
         if rule.utility is not None:
-            gain = self._gain(choice)
-            if gain < rule.utility:
-                unit = self.budget.unit
-                return (
-                    f"the next epochs are expected to gain {gain:.3g} of {name} per {unit}, "
-                    f"less than the {rule.utility:g} that one {unit} is worth"
-                )
-        if rule.tolerance is not None and rule.confidence is not None:
+            reason = rule.not_worth_it(self._gain(state, choice), metric=name, unit=self.budget.unit)
+        if rule.tolerance is not None and reason is None:
             config = self._recommended(state)
-            probability = self._probability_within(config, state, rule.tolerance)
-            if probability > rule.confidence:
-                return (
-                    f"configuration {self.problem.config_ids[config]!r} is within {rule.tolerance:g} {name} of the "
-                    f"best candidate with probability {probability:.3f}, more than {rule.confidence:g}"
-                )
-        return None
-
-    def _probability_within(self, config: int, state: SearchState, tolerance: float) -> float:
-        return probability_within(
-            self.belief,
-            state,
-            config=config,
-            seen=self._best_seen(),
-            tolerance=tolerance,
-            trained=self.goal == "train",
-            seed=self.seed,
-        )
+            probability = probability_within(
+                self.belief,
+                state,
+                config=config,
+                seen=self._best_seen(),
+                tolerance=rule.tolerance,
+                trained=self.goal == "train",
+                seed=self.seed,
+            )
+            reason = rule.close_enough(probability, config_id=self.problem.config_ids[config], metric=name)
+        return reason
 
     def _make_query(self, config: int, epoch: int) -> Query:
         return Query(
@@ -338,12 +347,12 @@ class Recommender:
         Raises:
             TableError: If every candidate has failed.
         """
-        state = self._state()
+        state = self.state()
         if not bool(state.eligible.any()):
             raise TableError("every candidate has failed; there is nothing to recommend: pass other candidates")
         config = self._recommended(state)
         values = self.belief.values()
-        readings = self.belief.predict().mean[config]
+        readings = self.belief.predict(torch.tensor([config])).mean[0]
         name = self.problem.config_ids[config]
         return Recommendation(
             config_id=name,

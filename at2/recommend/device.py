@@ -1,0 +1,50 @@
+"""Where the surrogate computes."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+
+import torch
+
+from at2.errors import DeviceError
+from at2.surrogate import Belief, History, Surrogate
+
+
+def check_device(device: str | torch.device | None) -> torch.device | None:
+    """Return the device of that name once a tensor has been there and back.
+
+    Args:
+        device: Such as ``"cpu"`` or ``"cuda"``; None stays None.
+
+    Raises:
+        DeviceError: If there is no such device here.
+
+    Example:
+        >>> check_device("cpu")
+        device(type='cpu')
+    """
+    if device is None:
+        return None
+    try:
+        torch.zeros(1, dtype=torch.float64).to(device).cpu()
+        return torch.device(device)
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        said = str(error).partition("\n")[0]
+        there = "'cpu', 'cuda'" if torch.cuda.is_available() else "'cpu'"
+        raise DeviceError(f"device {device!r} cannot be used here ({said}); there are {there}") from error
+
+
+def fit_on(surrogate: Surrogate, history: History, *, seed: int, device: torch.device | None) -> Belief:
+    """Fit a surrogate on a device: `fit` is told if it takes one, otherwise it finds its tensors there."""
+    if device is None:
+        return surrogate.fit(history, seed=seed)
+    if "device" in inspect.signature(surrogate.fit).parameters:
+        return surrogate.fit(history, seed=seed, device=device)  # type: ignore[call-arg]  # just looked
+    return surrogate.fit(_moved(history, device), seed=seed)
+
+
+def _moved(history: History, device: torch.device) -> History:
+    elsewhere = getattr(history, "elsewhere", None)
+    changes = {} if elsewhere is None else {"elsewhere": _moved(elsewhere, device)}
+    return replace(history, values=history.values.to(device), features=history.features.to(device), **changes)

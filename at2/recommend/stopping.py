@@ -1,0 +1,166 @@
+"""When to stop before the budget is spent: the next epochs are not worth their price, or the answer is good enough.
+
+Both rules are functions of the belief and of what was told, so that a resumed run stops where the first one would have.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+from at2.errors import StoppingError
+from at2.recommend.acquisition import rank_by_promise
+from at2.recommend.ledger import SearchState
+from at2.recommend.query import ConfigId
+from at2.surrogate import Belief
+
+CONFIDENCE = 0.9
+_N_RIVAL = 64  # configurations that may be the best; those that promise less do not decide
+_N_SAMPLE = 4096  # the standard error of a probability of 0.9 is 0.005
+
+
+@dataclass(frozen=True)
+class StoppingRule:
+    """What makes a recommender stop before its budget is spent; without any number it never does.
+
+    Args:
+        utility: What one unit of the budget (one epoch, one second) is worth, in the unit of the metric: stop when the
+            next epochs are expected to gain less than this per unit they cost. None always goes on.
+        tolerance: How far the recommendation may be from the best candidate, in the unit of the metric; None always
+            goes on.
+        confidence: Probability, in (0, 1), with which it must be that close; None takes 0.9 where there is a tolerance.
+
+    Raises:
+        StoppingError: If a number is negative, not finite or outside its range, or there is a confidence without a
+            tolerance.
+
+    Example:
+        >>> StoppingRule(tolerance=0.01)
+        StoppingRule(utility=None, tolerance=0.01, confidence=0.9)
+    """
+
+    utility: float | None = None
+    tolerance: float | None = None
+    confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("utility", "tolerance"):
+            amount = getattr(self, name)
+            if amount is not None and not (_is_number(amount) and 0 <= amount < math.inf):
+                raise StoppingError(f"{name} must be a finite number that is not negative, got {amount!r}")
+        if self.confidence is not None and not (_is_number(self.confidence) and 0 < self.confidence < 1):
+            raise StoppingError(f"confidence must lie between 0 and 1, both excluded, got {self.confidence!r}")
+        if self.confidence is not None and self.tolerance is None:
+            raise StoppingError(f"confidence={self.confidence!r} came without tolerance=; say how close is good enough")
+        if self.tolerance is not None and self.confidence is None:
+            object.__setattr__(self, "confidence", CONFIDENCE)
+
+    def not_worth_it(self, gain: float, *, metric: str, unit: str) -> str | None:
+        """Return why to stop if the next epochs gain less per unit of the budget than it is worth, else None."""
+        if self.utility is None or gain >= self.utility:
+            return None
+        return (
+            f"the next epochs are expected to gain {gain:.3g} of {metric} per {unit}, "
+            f"less than the {self.utility:g} that one {unit} is worth"
+        )
+
+    def close_enough(self, probability: float, *, config_id: ConfigId, metric: str) -> str | None:
+        """Return why to stop if the recommendation is probably within the tolerance of the best, else None."""
+        if self.tolerance is None or self.confidence is None or probability <= self.confidence:
+            return None
+        return (
+            f"configuration {config_id!r} is within {self.tolerance:g} of {metric} of the best candidate "
+            f"with probability {probability:.3f}, more than {self.confidence:g}"
+        )
+
+
+def probability_within(
+    belief: Belief,
+    state: SearchState,
+    *,
+    config: int,
+    seen: Tensor,
+    tolerance: float,
+    trained: bool = False,
+    seed: int = 0,
+) -> float:
+    """Return how probable it is that a configuration is within a tolerance of the best eligible one.
+
+    Args:
+        belief: What is believed.
+        state: What may be recommended.
+        config: Row of the configuration in question.
+        seen: Best reading of every configuration, larger is better, minus infinity without any, ``(n_config,)``.
+        tolerance: Distance that does not matter, in the unit of the metric.
+        trained: Whether the configuration is worth what it has shown, rather than what it will reach.
+        seed: Seed of the draws.
+
+    Returns:
+        A probability, exact to about 0.005: the share of 4096 joint draws of the values. Of the eligible configurations
+        the 64 count that could most improve on the best.
+    """
+    rivals = rank_by_promise(belief, state)[:_N_RIVAL]
+    rows = torch.cat([rivals[rivals != config], torch.tensor([config])])
+    draws = torch.maximum(draw_values(belief, rows, n_sample=_N_SAMPLE, seed=seed), seen[rows])
+    own = seen[config] if trained else draws[:, -1]
+    return float((own >= draws.amax(1) - tolerance).double().mean())
+
+
+def draw_values(belief: Belief, rows: Tensor, *, n_sample: int, seed: int) -> Tensor:
+    """Draw values of configurations jointly, in oriented user units, ``(n_sample, n)``.
+
+    A belief with a method ``sample_values`` draws from its own mixture. Of any other the values are drawn from a
+    Gaussian with the moments of `Belief.values` and the correlations of the final readings.
+    """
+    if hasattr(belief, "sample_values"):
+        draws: Tensor = belief.sample_values(n_sample, seed=seed, rows=rows)
+        return draws
+    root = _root(_value_correlation(belief, rows))
+    generator = torch.Generator().manual_seed(seed)
+    normal = torch.randn(n_sample, len(rows), generator=generator, dtype=torch.float64)
+    values = belief.values()
+    return values.mean.cpu()[rows] + values.std.cpu()[rows] * (normal @ root.T)
+
+
+def metric_per_latent(belief: Belief, state: SearchState) -> float:
+    """Return how much the metric changes with the belief's latent units near the best configurations.
+
+    It is the slope of the expected values in the one unit against those in the other, over the leading ten.
+    """
+    rows = rank_by_promise(belief, state)[:10]
+    mean, least, _ = belief.outlook(rows, rows[:1], torch.zeros_like(rows[:1]))
+    latent, metric = torch.maximum(mean, least).cpu(), belief.values().mean.cpu()[rows]
+    latent, metric = latent - latent.mean(), metric - metric.mean()
+    spread = float(latent.square().sum())
+    return max(float((latent * metric).sum()) / spread, 0.0) if spread > 1e-18 else 1.0
+
+
+def _value_correlation(belief: Belief, rows: Tensor) -> Tensor:
+    """Correlation of values, ``(n, n)``.
+
+    One standard deviation of the final reading of j moves the value of i by ``A[i, j]``, their covariance over that
+    deviation; so ``A[i, j] / A[i, i]`` is the correlation where a value is the final reading.
+    """
+    last = belief.predict().mean.shape[1] - 1
+    moved = belief.outlook(rows, rows, torch.full_like(rows, last))[2].cpu()
+    one_way = (moved / moved.diagonal().abs().clamp_min(1e-12)[:, None]).clamp(-1.0, 1.0)
+    both: Tensor = 0.5 * (one_way + one_way.T)
+    both.fill_diagonal_(1.0)
+    return both
+
+
+def _root(correlation: Tensor) -> Tensor:
+    """A matrix R with ``R R'`` the correlation; negative eigenvalues are set to zero, the diagonal stays 1."""
+    values, vectors = torch.linalg.eigh(correlation)
+    root = vectors * values.clamp_min(0.0).sqrt()
+    scaled: Tensor = root / root.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return scaled
+
+
+def _is_number(amount: object) -> bool:
+    return isinstance(amount, Real) and not isinstance(amount, bool)
