@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from at2.errors import At2Error
 
 if TYPE_CHECKING:
-    from at2.recommend import Budget, Query, Recommendation, Recommender
+    from at2.recommend import Budget, Query, Recommendation, Recommender, SampledCandidates
     from at2.space import SearchSpace, hyperrec_space, lcbench_space
     from at2.tables import LearningCurveTable, Metric, load_table, published_pairs
 
@@ -28,6 +28,7 @@ __all__ = [
     "Query",
     "Recommendation",
     "Recommender",
+    "SampledCandidates",
     "SearchSpace",
     "hyperrec_space",
     "lcbench_space",
@@ -47,6 +48,7 @@ _ROOM_OF = {
     "Query": "at2.recommend",
     "Recommendation": "at2.recommend",
     "Recommender": "at2.recommend",
+    "SampledCandidates": "at2.recommend",
 }
 
 

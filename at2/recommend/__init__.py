@@ -2,12 +2,14 @@
 
 from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient
 from at2.recommend.budget import Budget
+from at2.recommend.candidates import SampledCandidates
 from at2.recommend.journal import Journal
 from at2.recommend.ledger import SearchState, Told
 from at2.recommend.problem import Problem, build_problem
 from at2.recommend.protocol import Tuner
 from at2.recommend.query import ConfigId, Query, Recommendation
 from at2.recommend.recommender import Recommender
+from at2.recommend.report import HistoryReport
 
 __all__ = [
     "Acquisition",
@@ -15,12 +17,14 @@ __all__ = [
     "Choice",
     "ConfigId",
     "ExpectedBest",
+    "HistoryReport",
     "Journal",
     "KnowledgeGradient",
     "Problem",
     "Query",
     "Recommendation",
     "Recommender",
+    "SampledCandidates",
     "SearchState",
     "Told",
     "Tuner",

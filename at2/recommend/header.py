@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from at2.errors import CorruptFileError, TableError
 from at2.recommend.budget import Budget
+from at2.recommend.candidates import Candidates, candidates_from_json, candidates_to_json
 from at2.recommend.journal import KIND, VERSION
-from at2.recommend.problem import Candidates, Problem, plain_id
+from at2.recommend.problem import Problem
 from at2.recommend.stopping import StoppingRule
 from at2.surrogate import Surrogate
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from at2.space import SearchSpace
     from at2.tables import LearningCurveTable
 
-_SETTINGS = ("target", "seed", "goal", "sources", "candidates", "metric", "maximize", "n_epoch")
+_SETTINGS = ("target", "seed", "goal", "sources", "metric", "maximize", "n_epoch")
 
 
 def make_header(
@@ -62,7 +63,8 @@ def make_header(
         "space": None if space is None else space.to_json(),
         "target": target,
         "sources": list(problem.sources),
-        "candidates": None if candidates is None else [_plain_candidate(c) for c in candidates],
+        "candidates": candidates_to_json(candidates),
+        "rename": problem.rename,
         "budget": asdict(budget),
         "seed": seed,
         "goal": goal,
@@ -86,6 +88,8 @@ def check_header(
     """
     try:
         settings = {name: header[name] for name in _SETTINGS}
+        settings["candidates"] = candidates_from_json(header["candidates"])
+        settings["rename"] = header.get("rename")  # older journals have none
         settings["budget"] = Budget(**header["budget"])
         settings |= asdict(StoppingRule(**header.get("stopping", {})))  # older journals have none
         settings["surrogate"] = surrogate if surrogate is not None else header["surrogate"]
@@ -113,9 +117,3 @@ def _find_table(name: str | None, table: LearningCurveTable | None, path: Path) 
         return load_table(name)
     except LookupError as error:
         raise TableError(f"the journal {path} was made with table {name!r}; pass it: resume(path, table)") from error
-
-
-def _plain_candidate(candidate: Any) -> Any:
-    if isinstance(candidate, Mapping):
-        return {str(name): plain_id(value) for name, value in candidate.items()}
-    return plain_id(candidate)

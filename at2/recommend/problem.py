@@ -16,14 +16,21 @@ import torch
 from torch import Tensor
 
 from at2.errors import TableError, UnknownNameError
+from at2.recommend.candidates import Candidates, Chosen, SampledCandidates, own_space, plain_id, sort_candidates
+from at2.recommend.histories import MAX_GRID, PastRuns, choose_grid, read_history, rename_columns
 from at2.recommend.query import ConfigId
+from at2.recommend.report import Finding, HistoryReport
+from at2.space.parameters import is_missing
 from at2.surrogate import History
 
 if TYPE_CHECKING:
     from at2.space import SearchSpace
     from at2.tables import LearningCurveTable
 
-Candidates = Sequence[ConfigId | Mapping[str, Any]]
+__all__ = ["Candidates", "Problem", "SampledCandidates", "build_problem", "plain_id"]
+
+INFERRED = "inferred"
+"""Name of a space that was guessed from a table; it gives way to the user's own candidates."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Problem:
     Args:
         history: Curves of the sources (larger is better) and the encoded configurations.
         config_ids: Name of every configuration, in the order of the tensors.
-        configs: Active hyperparameters of every configuration.
+        configs: Active hyperparameters of every configuration; as in the table where the space does not allow it.
         is_candidate: Which of them may be asked for and recommended, shape ``(n_config,)``.
         source_seconds: Mean seconds of an epoch, shape ``(n_source, n_config)``; None where no source was timed.
         sources: Names of the source tasks.
@@ -41,6 +48,8 @@ class Problem:
         maximize: Whether larger values of the metric are better.
         space: Search space of the configurations.
         sha256: Digest of the sources' curves, the configurations and their encoding.
+        report: What of the history was used, what was skipped, and why.
+        rename: Names of hyperparameters in the table to the names used here.
     """
 
     history: History
@@ -53,6 +62,8 @@ class Problem:
     maximize: bool
     space: SearchSpace
     sha256: str
+    report: HistoryReport
+    rename: Mapping[str, str] | None = None
 
     @cached_property
     def rows(self) -> Mapping[ConfigId, int]:
@@ -75,79 +86,150 @@ def build_problem(
     metric: str | None = None,
     maximize: bool | None = None,
     n_epoch: int | None = None,
+    rename: Mapping[str, str] | None = None,
+    seed: int = 0,
 ) -> Problem:
     """Collect what is known before the target's first reading.
 
     Args:
         table: Learning curves of earlier tasks; None starts without any.
         target: Name of the new task; it may stand in the table, but its curves are not used.
-        sources: Tasks to learn from; None takes all of the table but the target.
-        candidates: Ids of the table's configurations, or new configurations as dicts; None takes the table's.
-        space: Search space of the configurations; None takes the table's, or infers one from the candidates.
+        sources: Tasks to learn from; None takes all of the table but the target. Tasks without a reading are skipped.
+        candidates: Ids of the table's configurations, new configurations as dicts, or `SampledCandidates`; None takes
+            all of the table's that the space allows.
+        space: Search space of the candidates; None takes the table's, or infers one from table and candidates.
         metric: Metric of the table to use; None takes its default.
         maximize: Whether larger is better; None asks the table (True without one).
-        n_epoch: Length of a full training; None takes the table's.
+        n_epoch: Length of a full training; None takes the table's. Epochs beyond the history's are extrapolated.
+        rename: Names of hyperparameters in the table to the names used here.
+        seed: Draws the candidates that are sampled.
 
     Returns:
         The problem, complete and checked.
 
     Raises:
-        UnknownNameError: If a source, a candidate or the metric is not in the table.
-        TableError: If sources repeat or hold the target, there is no candidate, or the curves are too short.
-        SpaceError: If a configuration breaks the rules of the space.
+        UnknownNameError: If a source, a candidate, the metric or a name in `rename` is not in the table.
+        TableError: If sources repeat or hold the target, or there is no candidate.
+        SpaceError: If a candidate breaks the rules of the space.
     """
-    new, picked = _sort_candidates(table, candidates)
+    chosen = sort_candidates(table, candidates)
     names = _check_sources(table, target, sources)
-    if table is None:
-        if n_epoch is None or not new:
-            raise TableError(
-                "without a table, pass candidates=[{...}, ...] and n_epoch=, the length of a full training"
-            )
-        values, source_seconds = np.zeros((0, 1, len(new), n_epoch)), None
-        ids: list[ConfigId] = []
-        configs: list[Mapping[str, Any]] = []
-    else:
-        maximize = _check_direction(table, metric, maximize)
-        values, source_seconds = _curves(table, names, metric, n_epoch, len(new))
-        ids = [plain_id(name) for name in table.configs.index]
-        configs = [{str(k): v for k, v in row.items()} for row in table.configs.to_dict("records")]
-    ids += list(new)
-    configs += list(new.values())
-    space, features = _encode(table, space, configs)
-    is_candidate = torch.tensor([name in picked or name in new for name in ids])
-    return Problem(
-        history=History(torch.from_numpy(values), torch.from_numpy(features)),
-        config_ids=tuple(ids),
-        configs=tuple(space.validate(config) for config in configs),
-        is_candidate=is_candidate,
-        source_seconds=source_seconds,
-        sources=tuple(names),
+    if table is None and (n_epoch is None or candidates is None):
+        raise TableError("without a table, pass candidates=[{...}, ...] and n_epoch=, the length of a full training")
+    length = _check_length(table, n_epoch)
+    maximize = maximize if table is None else _check_direction(table, metric, maximize)
+    space = _find_space(table, space, chosen, rename)
+    new = {**chosen.own, **chosen.sample(space, seed)}
+    runs = _no_runs(space, length)
+    if table is not None:
+        runs = read_history(table, names, space, metric=metric, n_epoch=length, rename=rename)
+    return _assemble(
+        runs,
+        chosen,
+        new,
+        space,
         metric=None if table is None else table.get_metric(metric).name,
-        maximize=True if maximize is None else maximize,
-        space=space,
-        sha256=_digest(values, features, names, ids),
+        maximize=maximize,
+        rename=rename,
     )
 
 
-def _sort_candidates(
-    table: LearningCurveTable | None, candidates: Candidates | None
-) -> tuple[dict[ConfigId, Mapping[str, Any]], set[ConfigId]]:
-    """Candidates that are new, under names of their own, and the ids of those that the table knows."""
-    known = [] if table is None else [plain_id(name) for name in table.configs.index]
-    if candidates is None:
-        return {}, set(known)
-    if isinstance(candidates, (str, Mapping)) or len(candidates) == 0:
-        raise TableError(f"candidates must be a list with at least one id or dict, got {candidates!r}")
-    picked = [plain_id(c) for c in candidates if not isinstance(c, Mapping)]
-    if table is None and picked:
-        raise UnknownNameError(f"candidate {picked[0]!r} is an id, but there is no table; give candidates as dicts")
-    for name in picked:
-        assert table is not None
-        table.config_index(name)
-    if len(set(picked)) < len(picked):
-        raise TableError(f"candidates name a configuration twice: {sorted(picked, key=str)}")
-    added = [dict(c) for c in candidates if isinstance(c, Mapping)]
-    return {f"new-{k}": config for k, config in enumerate(added)}, set(picked)
+def _find_space(
+    table: LearningCurveTable | None, space: SearchSpace | None, chosen: Chosen, rename: Mapping[str, str] | None
+) -> SearchSpace:
+    """The space as given, the table's, or one that spans the history and the user's own configurations."""
+    if space is not None:
+        return space
+    if table is not None and not rename and (table.space.name != INFERRED or not chosen.own):
+        return table.space
+    configs = None if table is None else rename_columns(table.configs, rename)
+    return own_space(configs, chosen)
+
+
+def _no_runs(space: SearchSpace, n_epoch: int) -> PastRuns:
+    nothing = np.zeros((0, len(space.columns)))
+    return PastRuns((), np.zeros((0, 1, 0, n_epoch)), None, nothing, (), (), (), ())
+
+
+def _assemble(
+    runs: PastRuns,
+    chosen: Chosen,
+    new: Mapping[ConfigId, Mapping[str, Any]],
+    space: SearchSpace,
+    *,
+    metric: str | None,
+    maximize: bool | None,
+    rename: Mapping[str, str] | None,
+) -> Problem:
+    """Put the rows that a belief covers together: those of the history, then the new ones."""
+    rows = {name: row for row, name in enumerate(runs.ids)}
+    wanted = [] if chosen.known is None else [rows[name] for name in chosen.known]
+    for row in wanted:
+        if runs.configs[row] is None:
+            space.validate(_raw(runs, row))
+    grid = choose_grid(runs, wanted)
+    ids = [*(runs.ids[row] for row in grid), *new]
+    raw = [runs.configs[row] or _raw(runs, row) for row in grid]
+    is_candidate = [_is_candidate(runs, chosen, row) for row in grid] + [True] * len(new)
+    if not any(is_candidate):
+        raise TableError(
+            "the space allows no past configuration, so that there is no candidate; pass candidates= or another space="
+        )
+    history = _history(runs, grid, space.encode(list(new.values())))
+    return Problem(
+        history=history,
+        config_ids=tuple(ids),
+        configs=(*raw, *(space.validate(config) for config in new.values())),
+        is_candidate=torch.tensor(is_candidate),
+        source_seconds=_seconds(runs, grid, len(new)),
+        sources=runs.sources,
+        metric=metric,
+        maximize=True if maximize is None else maximize,
+        space=space,
+        sha256=_digest(history, runs.sources, ids),
+        report=_report(runs, grid, chosen, is_candidate),
+        rename=dict(rename) if rename else None,
+    )
+
+
+def _raw(runs: PastRuns, row: int) -> Mapping[str, Any]:
+    return {name: value for name, value in runs.raw[row].items() if not is_missing(value)}
+
+
+def _is_candidate(runs: PastRuns, chosen: Chosen, row: int) -> bool:
+    if chosen.known is None:
+        return runs.configs[row] is not None
+    return runs.ids[row] in chosen.known
+
+
+def _history(runs: PastRuns, grid: Sequence[int], new: np.ndarray) -> History:
+    """Rows of the grid, then the new ones; what was run on other configurations stands elsewhere."""
+    values = np.pad(runs.values[:, :, grid], ((0, 0), (0, 0), (0, len(new)), (0, 0)), constant_values=np.nan)
+    features = np.concatenate([runs.features[grid], new.reshape(len(new), -1)]) if len(new) else runs.features[grid]
+    others = np.setdiff1d(np.arange(len(runs.ids)), grid)
+    elsewhere = None
+    if len(others):
+        elsewhere = History(torch.from_numpy(runs.values[:, :, others]), torch.from_numpy(runs.features[others]))
+    return History(torch.from_numpy(values), torch.from_numpy(features), elsewhere)
+
+
+def _seconds(runs: PastRuns, grid: Sequence[int], n_new: int) -> Tensor | None:
+    if runs.seconds is None:
+        return None
+    return torch.from_numpy(np.pad(runs.seconds[:, grid], ((0, 0), (0, n_new)), constant_values=np.nan))
+
+
+def _report(runs: PastRuns, grid: Sequence[int], chosen: Chosen, is_candidate: Sequence[bool]) -> HistoryReport:
+    """What was found in the history, and where the candidates come from."""
+    findings = list(runs.findings)
+    if n_other := len(runs.ids) - len(grid):
+        note = f"{n_other} past configurations are learnt from, but not recommended: more than {MAX_GRID} are too many"
+        findings.append(Finding("candidate", "history", False, n_other, note))
+    known = sum(is_candidate[: len(grid)])
+    for name, count in (("history", known), ("own", len(chosen.own)), ("sampled", chosen.n_sampled)):
+        if count:
+            findings.append(Finding("candidate", name, True, count, f"{count} to choose from"))
+    return HistoryReport(tuple(findings))
 
 
 def _check_sources(table: LearningCurveTable | None, target: str, sources: Sequence[str] | None) -> list[str]:
@@ -180,52 +262,19 @@ def _check_direction(table: LearningCurveTable, metric: str | None, maximize: bo
     return known.maximize
 
 
-def _curves(
-    table: LearningCurveTable, names: Sequence[str], metric: str | None, n_epoch: int | None, n_new: int
-) -> tuple[np.ndarray, Tensor | None]:
-    """Oriented curves of the sources, NaN for new configurations; and mean seconds per epoch."""
-    length = table.n_epoch if n_epoch is None else n_epoch
-    if not 0 < length <= table.n_epoch:
-        raise TableError(
-            f"curves of table {table.name!r} have {table.n_epoch} epochs, {length} asked; pass a smaller n_epoch"
-        )
-    rows = [table.task_index(name) for name in names]
-    values = table.oriented(metric)[rows][..., :length]
-    values = np.pad(values, ((0, 0), (0, 0), (0, n_new), (0, 0)), constant_values=np.nan)
-    if table.seconds is None or not rows:
-        return values, None
-    seconds = np.nan_to_num(table.seconds[rows], nan=0.0)
-    count = (seconds > 0).sum((1, 3))
-    mean = np.where(count > 0, seconds.sum((1, 3)) / np.maximum(count, 1), np.nan)
-    return values, torch.from_numpy(np.pad(mean, ((0, 0), (0, n_new)), constant_values=np.nan))
+def _check_length(table: LearningCurveTable | None, n_epoch: int | None) -> int:
+    """Length of a full training."""
+    length = n_epoch if n_epoch is not None else table.n_epoch if table is not None else 0
+    if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:
+        raise TableError(f"n_epoch, the length of a full training, must be a whole number above zero, got {n_epoch!r}")
+    return int(length)
 
 
-def _encode(
-    table: LearningCurveTable | None, space: SearchSpace | None, configs: Sequence[Mapping[str, Any]]
-) -> tuple[SearchSpace, np.ndarray]:
-    """The space and the configurations as rows of numbers."""
-    if space is None:
-        space = table.space if table is not None else _infer(configs)
-    return space, space.encode(configs)
-
-
-def _infer(configs: Sequence[Mapping[str, Any]]) -> SearchSpace:
-    import pandas as pd
-
-    from at2.space import SearchSpace
-
-    return SearchSpace.infer(pd.DataFrame(list(configs)))
-
-
-def _digest(values: np.ndarray, features: np.ndarray, names: Sequence[str], ids: Sequence[ConfigId]) -> str:
+def _digest(history: History, names: Sequence[str], ids: Sequence[ConfigId]) -> str:
     """SHA-256 of everything that a surrogate is fitted to."""
-    digest = hashlib.sha256(repr((list(names), list(ids), values.shape)).encode())
-    for array in (values, features):
-        digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+    digest = hashlib.sha256(repr((list(names), list(ids), tuple(history.values.shape))).encode())
+    for part in (history, history.elsewhere):
+        if part is not None:
+            for tensor in (part.values, part.features):
+                digest.update(np.ascontiguousarray(tensor.numpy(), dtype="<f8").tobytes())
     return digest.hexdigest()
-
-
-def plain_id(name: Any) -> ConfigId:
-    """An id as a plain int or string, as JSON knows them."""
-    plain: ConfigId = name.item() if hasattr(name, "item") else name
-    return plain

@@ -18,6 +18,7 @@ from at2.recommend.journal import Journal
 from at2.recommend.ledger import Ledger, SearchState, Told
 from at2.recommend.problem import Candidates, build_problem
 from at2.recommend.query import Query, Recommendation
+from at2.recommend.report import HistoryReport
 from at2.recommend.stopping import StoppingRule, metric_per_latent, probability_within
 from at2.recommend.ucb import default_acquisition
 from at2.surrogate import Belief, EpochCosts, Surrogate, make_surrogate
@@ -43,13 +44,14 @@ class Recommender:
         target: Name of the task to tune for; known to the table or new.
         sources: Tasks to learn from; None takes all but the target.
         candidates: What may be recommended: ids of the table's configurations, new configurations as dicts, or both;
-            None takes all of the table's.
+            `SampledCandidates` draws from the space; None takes all of the table's.
         space: Search space; None takes the table's.
         budget: What may be spent.
         seed: Seed of everything random.
         metric: Metric of the table to optimize; None takes its default.
         maximize: Whether larger is better; None asks the table.
-        n_epoch: Length of a full training; None takes the table's.
+        n_epoch: Length of a full training; None takes the table's. Epochs beyond the history's are extrapolated.
+        rename: Names of hyperparameters in the table to the names used here.
         goal: ``"recommend"`` looks for the configuration that is best when trained in full, later; ``"train"`` for the
             best trained model when the budget ends.
         surrogate: Name of a surrogate, or any object with its `fit`.
@@ -86,6 +88,7 @@ class Recommender:
         metric: str | None = None,
         maximize: bool | None = None,
         n_epoch: int | None = None,
+        rename: Mapping[str, str] | None = None,
         goal: Goal = "recommend",
         utility: float | None = None,
         tolerance: float | None = None,
@@ -112,6 +115,8 @@ class Recommender:
             metric=metric,
             maximize=maximize,
             n_epoch=n_epoch,
+            rename=rename,
+            seed=seed,
         )
         n_config = self.problem.history.n_config
         costs = EpochCosts(n_config, self.problem.source_seconds, self.problem.history.features)
@@ -145,6 +150,11 @@ class Recommender:
     def sources(self) -> tuple[str, ...]:
         """Tasks that are learnt from."""
         return self.problem.sources
+
+    @property
+    def history_report(self) -> HistoryReport:
+        """What of the history was used, what was skipped, and why; as text (``print``) and as ``.frame``."""
+        return self.problem.report
 
     @property
     def told(self) -> tuple[Told, ...]:

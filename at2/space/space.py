@@ -20,6 +20,7 @@ from at2.space import encode as _encode
 from at2.space import walk as _walk
 from at2.space.conditions import Values
 from at2.space.declaration import declare, from_json
+from at2.space.lenient import Misfit, encode_leniently
 from at2.space.parameters import Choice, Column, Floats, Number, Value
 from at2.space.relative import RelativeRange
 from at2.space.sampling import sample
@@ -193,6 +194,17 @@ class SearchSpace:
             ShapeError: If `configs` is a single configuration.
         """
         return _encode.encode(self._declaration, configs)
+
+    def encode_leniently(
+        self, configs: Sequence[Mapping[Any, Any]]
+    ) -> tuple[Floats, list[dict[str, Value] | None], list[Misfit]]:
+        """Encode configurations of past tasks, whether or not this space allows them.
+
+        Returns:
+            Rows as from `encode`; each configuration as from `validate`, None where it is not valid; and every value
+            that did not fit, with what was made of it.
+        """
+        return encode_leniently(self._declaration, configs)
 
     def decode(self, row: npt.ArrayLike) -> dict[str, Value]:
         """Return the configuration nearest to a row of numbers.

@@ -251,7 +251,7 @@ def test_a_budget_in_seconds_without_any_timing_starts_with_one_epoch(table: Lea
 
 
 def test_a_failure_without_seconds_costs_what_was_expected(table: LearningCurveTable) -> None:
-    recommender = make(make_table(seconds=True), budget=Budget(seconds=1.0))
+    recommender = make(make_table(seconds=True), budget=Budget(seconds=1.1))
     query = recommender.ask()
     recommender.tell(query, failed=True)
     assert recommender.ask() is None
@@ -281,8 +281,7 @@ def test_a_budget_has_one_unit() -> None:
         ({"sources": ["anst"]}, UnknownNameError, "ants"),
         ({"metric": "scoer"}, UnknownNameError, "score"),
         ({"maximize": False}, TableError, "the table says maximize=True"),
-        ({"n_epoch": 7}, TableError, "have 6 epochs, 7 asked"),
-        ({"n_epoch": 0}, TableError, "have 6 epochs, 0 asked"),
+        ({"n_epoch": 0}, TableError, "whole number above zero, got 0"),
         ({"candidates": []}, TableError, "at least one id or dict"),
         ({"candidates": [99]}, UnknownNameError, "99"),
         ({"candidates": [100, 100]}, TableError, "name a configuration twice"),

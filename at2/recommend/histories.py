@@ -1,0 +1,252 @@
+"""Histories as they are: tasks with configurations of their own, curves of any length, other names, other ranges.
+
+A `PastRuns` is what can be learnt from: encoded configurations and oriented curves of the sources, with a report of
+what was left out on the way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from at2.errors import TableError, UnknownNameError
+from at2.recommend.query import ConfigId
+from at2.recommend.report import Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from at2.space import SearchSpace
+    from at2.tables import LearningCurveTable
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+MAX_GRID = 1000
+"""Configurations of the history that a belief covers at most; those beyond are learnt from, but not recommended."""
+
+_LARGEST = 1e100  # what is larger overflows when squared
+
+
+@dataclass(frozen=True)
+class PastRuns:
+    """The history in numbers.
+
+    Args:
+        sources: Names of the tasks that have a reading.
+        values: Oriented curves, shape ``(n_source, n_seed, n_row, n_epoch)``, NaN where nothing was run.
+        seconds: Mean seconds of an epoch, shape ``(n_source, n_row)``; None where nothing was timed.
+        features: Encoded configurations, shape ``(n_row, n_column)``.
+        ids: Id of every configuration.
+        configs: Every configuration in plain types; None where the space does not allow it.
+        raw: Every configuration as the table has it, under its new names.
+        findings: What was used and what was not.
+    """
+
+    sources: tuple[str, ...]
+    values: Floats
+    seconds: Floats | None
+    features: Floats
+    ids: tuple[ConfigId, ...]
+    configs: tuple[Mapping[str, Any] | None, ...]
+    raw: tuple[Mapping[str, Any], ...]
+    findings: tuple[Finding, ...]
+
+
+def rename_columns(configs: pd.DataFrame, rename: Mapping[str, str] | None) -> pd.DataFrame:
+    """Bring hyperparameters that went by several names under one.
+
+    Args:
+        configs: One row a configuration.
+        rename: Name in the table to the name to use; several may lead to one, as long as no row gives two of them.
+
+    Returns:
+        A new frame.
+
+    Raises:
+        UnknownNameError: If the table has no such column.
+        TableError: If a row gives two values for one name.
+    """
+    out = configs.copy()
+    for old, new in (rename or {}).items():
+        if old not in out.columns:
+            raise UnknownNameError(f"rename: no hyperparameter {old!r} in the table; there are {list(configs.columns)}")
+        if old == new:
+            continue
+        if new not in out.columns:
+            out = out.rename(columns={old: new})
+            continue
+        both = out[old].notna() & out[new].notna() & (out[old] != out[new])
+        if bool(both.any()):
+            name = out.index[both][0]
+            raise TableError(
+                f"rename: configuration {name!r} gives {old!r} and {new!r} different values; rename only one of them"
+            )
+        out[new] = out[new].where(out[new].notna(), out[old])
+        out = out.drop(columns=old)
+    return out
+
+
+def read_history(
+    table: LearningCurveTable,
+    names: Sequence[str],
+    space: SearchSpace,
+    *,
+    metric: str | None,
+    n_epoch: int,
+    rename: Mapping[str, str] | None = None,
+) -> PastRuns:
+    """Read the sources' runs from a table.
+
+    Args:
+        table: The history.
+        names: The source tasks.
+        space: Search space; configurations that it does not allow are learnt from all the same.
+        metric: Name of the metric; None takes the default one.
+        n_epoch: Length of a full training; longer curves are cut, shorter ones stay open.
+        rename: See `rename_columns`.
+
+    Returns:
+        What can be used of it.
+
+    Raises:
+        UnknownNameError: If `rename` names what is not there.
+        TableError: If `rename` contradicts itself.
+    """
+    frame = rename_columns(table.configs, rename)
+    records = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+    features, configs, misfits = space.encode_leniently(records)
+    rows = [table.task_index(name) for name in names]
+    values = _fit_length(table.oriented(metric)[rows], n_epoch)
+    huge = np.abs(values) > _LARGEST
+    values[huge] = np.nan
+    kept: Flags = np.asarray(np.isfinite(values).any(axis=(1, 2, 3)))
+    findings = [*_task_findings(names, values), *_value_findings(table, rows, int(huge.sum()), n_epoch)]
+    findings += _hyperparameter_findings(frame, space, rename, values[kept])
+    findings += _misfit_findings([(table.configs.index[m.row], m.parameter, m.problem) for m in misfits])
+    return PastRuns(
+        sources=tuple(name for name, keep in zip(names, kept, strict=True) if keep),
+        values=values[kept],
+        seconds=_seconds(table, [row for row, keep in zip(rows, kept, strict=True) if keep]),
+        features=features,
+        ids=tuple(name.item() if hasattr(name, "item") else name for name in table.configs.index),
+        configs=tuple(configs),
+        raw=tuple(records),
+        findings=tuple(findings),
+    )
+
+
+def _fit_length(values: Floats, n_epoch: int) -> Floats:
+    """Cut curves to a length, or leave the epochs that nobody reached open."""
+    missing = max(n_epoch - values.shape[3], 0)
+    return np.pad(values[..., :n_epoch], ((0, 0), (0, 0), (0, 0), (0, missing)), constant_values=np.nan)
+
+
+def _seconds(table: LearningCurveTable, rows: Sequence[int]) -> Floats | None:
+    """Mean seconds per epoch, NaN where nothing was timed."""
+    if table.seconds is None or not rows:
+        return None
+    seconds = np.nan_to_num(table.seconds[list(rows)], nan=0.0)
+    count = (seconds > 0).sum((1, 3))
+    mean: Floats = np.where(count > 0, seconds.sum((1, 3)) / np.maximum(count, 1), np.nan)
+    return mean
+
+
+def choose_grid(runs: PastRuns, wanted: Sequence[int], *, max_grid: int = MAX_GRID) -> list[int]:
+    """Choose the configurations that a belief covers, in the table's order.
+
+    Args:
+        runs: The history.
+        wanted: Rows that must be covered.
+        max_grid: How many there may be, unless `wanted` or those that every source has run are more.
+
+    Returns:
+        All rows if they are few enough. Otherwise `wanted`, those that every source has run, and of the rest those with
+        the best mean rank on the sources that ran them.
+    """
+    n_row = len(runs.ids)
+    if n_row <= max_grid or not runs.sources:
+        return list(range(n_row))
+    best = np.nanmax(np.nan_to_num(runs.values, nan=-np.inf), axis=(1, 3))  # (n_source, n_row)
+    run = np.isfinite(best)
+    rank = np.full(best.shape, np.nan)
+    for source in range(best.shape[0]):
+        order = np.argsort(np.argsort(best[source, run[source]], kind="stable"), kind="stable")
+        rank[source, run[source]] = (order + 1) / max(int(run[source].sum()), 1)
+    score = np.where(run.any(0), np.nansum(rank, 0) / np.maximum(run.sum(0), 1), -1.0)
+    score[run.all(0)] = np.inf
+    score[list(wanted)] = np.inf
+    n = max(max_grid, int(np.isinf(score).sum()))
+    return sorted(np.argsort(-score, kind="stable")[:n].tolist())
+
+
+def _task_findings(names: Sequence[str], values: Floats) -> list[Finding]:
+    findings = []
+    for name, curves in zip(names, values, strict=True):
+        seen = np.isfinite(curves)
+        length = seen.any(0).sum(1)  # (n_row,)
+        run = int((length > 0).sum())
+        if not run:
+            findings.append(Finding("task", name, False, 0, "no reading of this metric"))
+            continue
+        cut = int(((length > 0) & (length < values.shape[3])).sum())
+        note = f"{run} curves of {_plural(int(length.max()), 'epoch')} at most, {int(seen.sum())} readings"
+        short = f", {cut} shorter than a full training" if cut else ""
+        findings.append(Finding("task", name, True, int(seen.sum()), note + short))
+    return findings
+
+
+def _value_findings(table: LearningCurveTable, rows: Sequence[int], n_huge: int, n_epoch: int) -> list[Finding]:
+    findings = []
+    if n_huge:
+        findings.append(Finding("reading", "overflow", False, n_huge, f"{n_huge} beyond {_LARGEST:.0e}"))
+    status = table.status[list(rows)]
+    for code, word in ((2, "diverged"), (3, "crashed"), (4, "timed out"), (5, "stopped early")):
+        if count := int((status == code).sum()):
+            findings.append(Finding("reading", word, True, count, f"{count} runs {word}; used as far as they went"))
+    if n_epoch > table.n_epoch:
+        note = f"no curve goes beyond epoch {table.n_epoch}; epochs {table.n_epoch + 1} to {n_epoch} are extrapolated"
+        findings.append(Finding("reading", f"epoch {n_epoch}", False, n_epoch - table.n_epoch, note))
+    return findings
+
+
+def _hyperparameter_findings(
+    frame: pd.DataFrame, space: SearchSpace, rename: Mapping[str, str] | None, values: Floats
+) -> list[Finding]:
+    """Which hyperparameters are known to which part of the history."""
+    run: Flags = np.asarray(np.isfinite(values).any(axis=(1, 3)))  # (n_source, n_row)
+    findings = []
+    for name in dict.fromkeys([*frame.columns, *space.names]):
+        given = frame[name].notna().to_numpy() if name in frame else np.zeros(len(frame), dtype=bool)
+        old = [before for before, after in (rename or {}).items() if after == name and before != name]
+        renamed = f", called {' or '.join(old)} in the table" if old else ""
+        if name not in space.names:
+            findings.append(Finding("hyperparameter", str(name), False, int(given.sum()), "not in the search space"))
+        elif not given.any():
+            findings.append(Finding("hyperparameter", str(name), False, 0, "no past configuration has it: inactive"))
+        else:
+            note = f"given by {int(given.sum())} of {len(frame)} configurations"
+            tasks = int((run & given).any(1).sum())
+            only = f" on {tasks} of {len(run)} tasks, inactive elsewhere" if tasks < len(run) else ""
+            findings.append(Finding("hyperparameter", str(name), True, int(given.sum()), note + only + renamed))
+    return findings
+
+
+def _misfit_findings(misfits: Sequence[tuple[Any, str, str]]) -> list[Finding]:
+    """Values that the space does not allow, counted by what was made of them."""
+    counts = Counter((name, problem) for _, name, problem in misfits)
+    examples = {(name, problem): row for row, name, problem in reversed(misfits)}
+    findings = []
+    for (name, problem), count in counts.items():
+        where = f"{_plural(count, 'configuration')} (first {examples[name, problem]!r})"
+        note = f"{where}: {name!r} {problem}; learnt from, not recommended" if name else f"{where}: {problem}"
+        findings.append(Finding("configuration", name or "forbidden", True, count, note))
+    return findings
+
+
+def _plural(n: int, word: str) -> str:
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
