@@ -80,17 +80,20 @@ class ExpectedBest:
 
     Args:
         lookaheads: Numbers of further epochs to imagine, increasing.
+        n_shortlist: Only this many configurations are weighed: those that could most improve on the best.
     """
 
     lookaheads: tuple[int, ...] = LOOKAHEADS
+    n_shortlist: int = 32
 
     def choose(self, belief: Belief, state: SearchState) -> Choice:
         """Return the configuration to advance by one epoch."""
-        rows = torch.nonzero(state.horizon > 0)[:, 0]
+        ranked = rank_by_promise(belief, state)
+        rows = ranked[state.horizon[ranked] > 0][: self.n_shortlist].sort().values
         configs, epochs, steps = reachable_cells(rows, state, self.lookaheads)
-        prediction = belief.predict()
-        mean = prediction.mean.cpu()[configs, epochs]
-        std = prediction.std.cpu()[configs, epochs].clamp_min(1e-300)
+        prediction = belief.predict(rows)
+        cells = (torch.searchsorted(rows, configs), epochs)
+        mean, std = prediction.mean.cpu()[cells], prediction.std.cpu()[cells].clamp_min(1e-300)
         best = state.best_seen if math.isfinite(state.best_seen) else float(prediction.mean.min())
         gain = expected_improvement((mean - best) / std) * std
         return _best_choice(gain / state.price(configs, steps), belief, configs, steps)

@@ -49,9 +49,6 @@ class Component(Protocol):
     def value_covariance(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> Tensor:
         """Return the covariance of the values of `n` configurations with the readings of `m` cells, ``(n, m)``."""
 
-    def covariance_row(self, config: int, epoch: int) -> Tensor:
-        """Return the noise-free covariance of one cell with every cell, ``(n_config, n_epoch)``."""
-
 
 class Belief(Protocol):
     """What is believed about the target's curves; grows by one reading at a time."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from at2.surrogate.belief import Prediction
 
 _CLIP = 0.005  # a share this close to 0 or 1 is read as this; keeps one perfect reading from deciding all
+_BEST_LOSS = 0.01  # a loss below this share of the least one in the history is read as that share
 _NODES = 11  # Gauss-Hermite nodes: exact for polynomials up to degree 21
 
 
@@ -66,21 +67,68 @@ class LogitWarp:
         return self.low + (self.high - self.low) * torch.sigmoid(latent)
 
 
+@dataclass(frozen=True)
+class LogWarp:
+    """Log of a positive loss, turned so that larger is better: halving a loss counts the same wherever it starts.
+
+    Args:
+        least: Losses below this are read as this.
+
+    Example:
+        >>> import torch
+        >>> LogWarp().forward(torch.tensor([-1.0, -0.1], dtype=torch.float64))
+        tensor([-0.0000, 2.3026], dtype=torch.float64)
+    """
+
+    least: float = 1e-12
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return minus the log of minus the values."""
+        return -torch.log((-values).clamp_min(self.least))
+
+    def inverse(self, latent: Tensor) -> Tensor:
+        """Return the value below 0."""
+        return -torch.exp(-latent)
+
+
+@dataclass(frozen=True)
+class AffineWarp:
+    """A change of unit.
+
+    Args:
+        centre: Value that maps to 0.
+        unit: Difference that maps to 1.
+    """
+
+    centre: float
+    unit: float
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return the distance from the centre in units."""
+        return (values - self.centre) / self.unit
+
+    def inverse(self, latent: Tensor) -> Tensor:
+        """Return the value at that distance."""
+        return self.centre + self.unit * latent
+
+
 def choose_warp(values: Tensor) -> Warp:
-    """Choose a warp from the oriented values of a history: log odds for shares and percentages, else none.
+    """Choose a warp from the oriented values of a history: log odds for shares, log for positive losses, else none.
 
     Args:
         values: Oriented metric of any shape, NaN allowed.
 
     Returns:
         A `LogitWarp` over [0, 1] if all finite values lie there,
-        over [0, 100] if they lie there and exceed 20, otherwise an `IdentityWarp`.
+        over [0, 100] if they lie there and exceed 20, a `LogWarp` if all lie below 0 (losses), else an `IdentityWarp`.
 
     Example:
         >>> import torch
         >>> choose_warp(torch.tensor([0.1, 0.9]))
         LogitWarp(low=0.0, high=1.0)
-        >>> choose_warp(torch.tensor([-2.3, -0.1]))
+        >>> choose_warp(torch.tensor([-2.3, -0.1], dtype=torch.float64))
+        LogWarp(least=0.001)
+        >>> choose_warp(torch.tensor([-2.3, 0.1]))
         IdentityWarp()
     """
     seen = values[torch.isfinite(values)]
@@ -91,6 +139,8 @@ def choose_warp(values: Tensor) -> Warp:
         return LogitWarp(0.0, 1.0)
     if low >= 0.0 and 20.0 < high <= 100.0:
         return LogitWarp(0.0, 100.0)
+    if high < 0.0:
+        return LogWarp(least=-high * _BEST_LOSS)
     return IdentityWarp()
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from at2.surrogate import GridPrior, Hypothesis, IdentityWarp, LogitWarp, MixtureBelief, ScalePrior, choose_warp
+from at2.surrogate.warp import LogWarp
 from at2.surrogate.warp import unwarp_moments
 
 N, T = 3, 4
@@ -84,7 +85,8 @@ def test_quadrature_gives_the_moments_that_sampling_gives() -> None:
         ([0.2, 0.99, math.nan], LogitWarp(0.0, 1.0)),
         ([3.0, 95.0], LogitWarp(0.0, 100.0)),
         ([3.0, 12.0], IdentityWarp()),
-        ([-0.5, -0.1], IdentityWarp()),
+        ([-0.5, -0.1], LogWarp(least=0.1 * 0.01)),
+        ([-0.5, 0.0], IdentityWarp()),
         ([-5.0, 1e6], IdentityWarp()),
         ([math.nan], IdentityWarp()),
     ],

@@ -7,7 +7,7 @@ from torch import Tensor
 
 KNOTS = (0.3, 0.5, 0.7, 0.9)
 BEND_SPREAD = 0.5  # prior standard deviation of the weight of a bend
-WEIGHT_SPREAD = 1.5  # prior standard deviation of a source's weight, in units of 1 / n_source, when residuals are taken
+WEIGHT_SPREAD = 0.75  # prior standard deviation of a source's weight, in units of 1 / sqrt(n_source), for residuals
 _ROUNDS = 5
 
 
@@ -35,17 +35,17 @@ def leave_one_out_residuals(curves: Tensor) -> Tensor:
     others, the bends of their mean and a constant. What remains is a sample of a target's own deviation.
 
     Args:
-        curves: ``Z``, shape ``(n_source, n_config, n_column)``.
+        curves: ``Z``, shape ``(n_source, n_config, n_column)``, at least one source.
 
     Returns:
         Tensor of the same shape. With a single source, half of the variance of its curves around their mean over
-        configurations counts as its own; with none, the result is empty.
+        configurations counts as its own.
     """
     n = curves.shape[0]
     if n == 1:
-        return (curves - curves.mean(1, keepdim=True)) * 0.5**0.5
+        return curves.sub(curves.mean(1, keepdim=True)).mul(0.5**0.5)
     residuals = [_residual(curves[s], torch.cat([curves[:s], curves[s + 1 :]])) for s in range(n)]
-    return torch.stack(residuals) if residuals else curves
+    return torch.stack(residuals)
 
 
 def _residual(curve: Tensor, others: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ def _residual(curve: Tensor, others: Tensor) -> Tensor:
     mean = curve.new_zeros(basis.shape[0])
     mean[:n_other] = 1.0 / n_other
     spread = torch.full_like(mean, BEND_SPREAD)
-    spread[:n_other], spread[-1] = WEIGHT_SPREAD / n_other, 1.0
+    spread[:n_other], spread[-1] = WEIGHT_SPREAD / n_other**0.5, 1.0
     flat = curve.flatten()
     # Readings of one curve are far from independent: a curve counts as one observation of each weight.
     gram, moment = basis @ basis.T / n_column, basis @ flat / n_column

@@ -20,7 +20,8 @@ class Grid:
     """Values over which the model averages.
 
     Args:
-        weight_spreads: ``tau``: how far the weights of the sources may lie from equal ones, in units of ``1 / n``.
+        weight_spreads: ``tau``: how far the weights of the sources may lie from equal ones, in units of
+            ``1 / sqrt(n_source)``, so that many sources together may say no more than few.
         deviations: ``delta``: variance of the target's own deviation, relative to that of the sources.
         profiles: ``kappa``: power of the epoch by which effects grow (above 0) or shrink (below 0) over the training.
         n_scale: Number of points over the scale ``s``.
@@ -29,7 +30,7 @@ class Grid:
         ValueError: If a spread or deviation is not positive, or there is no value of something.
     """
 
-    weight_spreads: tuple[float, ...] = (0.5, 1.5, 4.0)
+    weight_spreads: tuple[float, ...] = (0.25, 0.75, 2.0)
     deviations: tuple[float, ...] = (0.25, 1.0, 4.0, 16.0)
     profiles: tuple[float, ...] = (-0.25, 0.0, 0.25, 0.5)
     n_scale: int = 11

@@ -171,7 +171,7 @@ class Posterior:
         innovation = self._whitened[which, :, 0] / self.scale_mean[which, None] - self._whitened[which, :, 1]
         mean = torch.einsum("hns,hn->hs", projected, innovation)
         variance = spread[:, None] - projected.square().sum(1)
-        return (1.0 + mean) / n_source, variance.clamp_min(0.0) / n_source**2
+        return 1.0 / n_source + mean / n_source**0.5, variance.clamp_min(0.0) / n_source
 
     def _project(self, configs: Tensor, columns: Tensor, which: Tensor) -> Tensor:
         """``L^-1`` times the covariance of the readings with cells, ``(n_which, n, n_cells)``."""

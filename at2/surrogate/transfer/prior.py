@@ -29,7 +29,7 @@ class TargetPrior:
 
     Args:
         mean: ``mu``, shape ``(n_config, n_column)``.
-        sources: ``Z / n_source``, shape ``(n_source, n_config, n_column)``; weights have variance ``tau^2``.
+        sources: ``Z / sqrt(n_source)``, shape ``(n_source, n_config, n_column)``; weights have variance ``tau^2``.
         bends: Further features with weights of variance 1, shape ``(n_bend, n_config, n_column)``.
         config_covariance: ``Kc``.
         epoch_covariance: ``Ke``.
@@ -64,7 +64,7 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
     """Learn from the sources what to expect of a target.
 
     Args:
-        sources: Standardized curves; there may be none.
+        sources: Standardized curves of at least one task.
         features: Encoded configurations, shape ``(n_config, n_feature)``, NaN where inactive.
         n_epoch: Length of a full training.
         seed: Seed of the choice of configurations on which the kernel is fitted, where there are many.
@@ -72,8 +72,6 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
     Returns:
         The prior.
     """
-    if sources.n_source == 0:
-        return _prior_without_sources(features, n_epoch)
     z = sources.curves
     mean = z.mean(0)
     residuals = leave_one_out_residuals(z)
@@ -83,7 +81,7 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
     log_scale, spread = _log_scale(sources)
     return TargetPrior(
         mean=mean,
-        sources=z / sources.n_source,
+        sources=z / math.sqrt(sources.n_source),
         bends=BEND_SPREAD * bends(mean),
         config_covariance=config_covariance(residuals, features, between, seed=seed) + torch.diag(unsure),
         epoch_covariance=between,
@@ -105,8 +103,16 @@ def _log_scale(sources: Sources) -> tuple[float, float]:
     return float(sources.log_scale.mean()), max(_LEAST_SCALE_SPREAD, spread)
 
 
-def _prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
-    """A plain freeze-thaw prior: curves rise at an unknown rate common to all, and settle."""
+def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
+    """Return a plain freeze-thaw prior: curves rise at an unknown rate common to all, and settle.
+
+    Args:
+        features: Encoded configurations, shape ``(n_config, n_feature)``, NaN where inactive.
+        n_epoch: Length of a full training.
+
+    Returns:
+        A prior for readings whose unit is about their spread.
+    """
     points = embed(features)
     n_config = features.shape[0]
     t = torch.arange(1, n_epoch + 1, dtype=points.dtype, device=points.device)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch
-from torch import Tensor
-
+from at2.surrogate.belief import Belief
+from at2.surrogate.completion import complete
 from at2.surrogate.history import History
 from at2.surrogate.transfer.belief import WeightedBelief
+from at2.surrogate.transfer.cold import ColdBelief
 from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
-from at2.surrogate.transfer.prior import fit_prior
+from at2.surrogate.transfer.prior import TargetPrior, fit_prior, prior_without_sources
 from at2.surrogate.transfer.sources import standardize
 from at2.surrogate.warp import choose_warp
 
@@ -45,21 +45,21 @@ class WeightedSources:
         if not 0.0 < self.temper <= 1.0:
             raise ValueError(f"temper must lie in (0, 1], got {self.temper}")
 
-    def fit(self, history: History, *, seed: int = 0) -> WeightedBelief:
+    def fit(self, history: History, *, seed: int = 0) -> Belief:
         """Fit to the sources and return the belief about a target of which nothing has been seen yet.
 
         Args:
             history: Curves of the sources over the candidates.
             seed: Seed of the choice of configurations on which the kernel is fitted, where there are many.
         """
-        warp = choose_warp(history.values)
-        latent = warp.forward(history.values)
-        curves, variance = _complete(latent)
-        sources = standardize(curves, variance)
-        prior = fit_prior(sources, history.features.to(curves), history.n_epoch, seed=seed)
-        return WeightedBelief(Posterior(Hypotheses(prior, self.grid), temper=self.temper), warp)
+        warp = choose_warp(history.readings())
+        if history.n_source:
+            completed = complete(history, warp=warp, seed=seed)
+            sources = standardize(completed.mean, None if completed.exact else completed.variance)
+            if sources.n_source:
+                prior = fit_prior(sources, history.features.to(completed.mean), history.n_epoch, seed=seed)
+                return WeightedBelief(self._posterior(prior), warp)
+        return ColdBelief(lambda: self._posterior(prior_without_sources(history.features, history.n_epoch)), warp)
 
-
-def _complete(latent: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Mean curves over the seeds; every cell must have been run."""
-    return torch.nanmean(latent, 1), None
+    def _posterior(self, prior: TargetPrior) -> Posterior:
+        return Posterior(Hypotheses(prior, self.grid), temper=self.temper)

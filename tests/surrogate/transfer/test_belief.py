@@ -71,7 +71,7 @@ def test_fork_is_independent_and_predict_takes_rows() -> None:
 
 
 def test_samples_of_values_have_the_moments_of_the_belief() -> None:
-    belief = WeightedSources(grid=Grid((1.5,), (1.0,), (0.0,), 1)).fit(small_history())
+    belief = WeightedSources(grid=Grid((0.5,), (0.25,), (0.0,), 1)).fit(small_history())
     belief.observe(0, 0, 0.4)
     belief.observe(3, 0, 0.5)
     samples = belief.sample_values(20_000, seed=1)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
-from at2.surrogate.transfer.prior import fit_prior
+from at2.surrogate.transfer.prior import fit_prior, prior_without_sources
 from at2.surrogate.transfer.sources import standardize
 from tests.surrogate.transfer.problems import small_history
 
@@ -19,6 +19,8 @@ NOISE = 1e-4
 
 def hypotheses(n_source: int = 3) -> Hypotheses:
     history = small_history(n_source)
+    if n_source == 0:
+        return Hypotheses(prior_without_sources(history.features, history.n_epoch), GRID)
     sources = standardize(torch.logit(history.mean_over_seeds()))
     return Hypotheses(fit_prior(sources, history.features, history.n_epoch), GRID)
 
@@ -109,7 +111,7 @@ def test_source_weights_are_those_of_the_dense_regression(conditioned: tuple[Hyp
         k = h.covariance(cells, cells)[which] + NOISE * torch.eye(len(y), dtype=torch.float64)
         cross = h.weight_variance[which] * h.prior.sources[:, cells[0], cells[1]] * h.profile[which, cells[1]]
         residual = (y - h.prior.location) / scale - h.mean(*cells)[which]
-        expected = (1.0 + cross @ torch.linalg.solve(k, residual)) / n_source
+        expected = 1.0 / n_source + cross @ torch.linalg.solve(k, residual) / n_source**0.5
         mean, variance = posterior.source_weights(torch.tensor([which]))
         torch.testing.assert_close(mean[0], expected, rtol=1e-7, atol=1e-8)
         assert bool((variance >= 0).all())

@@ -1,0 +1,56 @@
+"""at2/surrogate/transfer/cold.py: a start without sources, in any unit."""
+
+import pytest
+import torch
+
+from at2.surrogate import History, WeightedSources
+from at2.surrogate.transfer.cold import ColdBelief
+from tests.surrogate.transfer.problems import small_curves
+
+FEATURES = torch.linspace(0, 1, 6, dtype=torch.float64)[:, None]
+EMPTY = History(torch.zeros(0, 1, 6, 5, dtype=torch.float64), FEATURES)
+
+
+def test_the_unit_of_the_metric_does_not_matter() -> None:
+    plain, other = WeightedSources().fit(EMPTY), WeightedSources().fit(EMPTY)
+    assert isinstance(plain, ColdBelief)
+    for k, (config, epoch) in enumerate([(0, 0), (3, 0), (3, 1), (1, 0), (5, 0), (5, 1)]):
+        value = 10.0 * [-0.3, 0.4, 0.5, 0.1, 0.2, -0.9][k]
+        plain.observe(config, epoch, value)
+        other.observe(config, epoch, 1e6 * value - 3e7)
+    torch.testing.assert_close(other.values().mean, 1e6 * plain.values().mean - 3e7, rtol=1e-6, atol=1.0)
+    torch.testing.assert_close(other.values().std, 1e6 * plain.values().std, rtol=1e-5, atol=1.0)
+
+
+@pytest.mark.parametrize("values", [[0.5] * 6, [1e-3] * 6, [0.0] * 6, [-4e20, 1.0, 2.0, 3.0, 2.0, 1.0]])
+def test_odd_readings_leave_it_finite(values: list[float]) -> None:
+    belief = WeightedSources().fit(EMPTY)
+    for config, value in enumerate(values):
+        belief.observe(config, 0, value)
+    assert bool(torch.isfinite(belief.values().mean).all())
+    assert bool(torch.isfinite(belief.predict().std).all())
+
+
+def test_a_fork_settles_apart() -> None:
+    belief = WeightedSources().fit(EMPTY)
+    belief.observe(0, 0, 3.0)
+    twin = belief.fork()
+    twin.fantasize(1, 0)
+    twin.observe(2, 0, 9.0)
+    assert float(twin.values().mean[2]) > float(belief.values().mean[2])
+    assert float(belief.values().mean[2]) == pytest.approx(3.0, abs=1.5)
+
+
+def test_sources_that_say_nothing_count_as_none() -> None:
+    constant = History(torch.full((2, 1, 6, 5), 0.3, dtype=torch.float64), FEATURES)
+    assert isinstance(WeightedSources().fit(constant), ColdBelief)
+
+
+def test_better_readings_make_neighbours_look_better() -> None:
+    curves = small_curves(1)[0, 0]
+    belief = WeightedSources().fit(EMPTY)
+    for epoch in range(3):
+        belief.observe(0, epoch, float(curves[0, epoch]) * 0.3)
+        belief.observe(5, epoch, 0.6 + 0.1 * epoch)
+    values = belief.values().mean
+    assert float(values[4]) > float(values[1])
