@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from at2.surrogate import GridPrior, Hypothesis, IdentityWarp, LogitWarp, MixtureBelief, ScalePrior, choose_warp
-from at2.surrogate.warp import LogWarp
-from at2.surrogate.warp import unwarp_moments
+from at2.surrogate.warp import LogWarp, unwarp_moments
 
 N, T = 3, 4
 
