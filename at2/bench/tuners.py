@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from at2.errors import UnknownNameError
+from at2.rivals.registry import build_rival, is_rival, rival_names
 
 if TYPE_CHECKING:
     from at2.bench.plan import RunConfig
@@ -26,20 +27,8 @@ def _at2(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
     )
 
 
-def _average_rank(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
-    from at2.rivals.average_rank import AverageRank
-
-    return AverageRank(table, sources=run.sources, metric=run.metric)
-
-
-def _random_search(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
-    from at2.recommend import Budget
-    from at2.rivals.random_search import RandomSearch
-
-    return RandomSearch(table, budget=Budget(epochs=run.budget_epochs), seed=run.seed, metric=run.metric)
-
-
-TUNERS: dict[str, Builder] = {"at2": _at2, "average-rank": _average_rank, "random-search": _random_search}
+TUNERS: dict[str, Builder] = {"at2": _at2}
+"""Tuners other than the rivals of `at2.rivals.registry`."""
 
 
 def build_tuner(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
@@ -48,11 +37,16 @@ def build_tuner(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
     Raises:
         UnknownNameError: If there is no tuner of that name.
     """
+    from at2.recommend import Budget, build_problem
+
     check_tuner(run.tuner)
-    return TUNERS[run.tuner](table, run)
+    if run.tuner in TUNERS:
+        return TUNERS[run.tuner](table, run)
+    problem = build_problem(table, target=run.target, sources=list(run.sources), metric=run.metric)
+    return build_rival(run.tuner, problem, budget=Budget(epochs=run.budget_epochs), seed=run.seed)
 
 
 def check_tuner(name: str) -> None:
     """Raise UnknownNameError where no tuner has the name."""
-    if name not in TUNERS:
-        raise UnknownNameError(f"no tuner {name!r}; the tuners are {', '.join(TUNERS)}")
+    if name not in TUNERS and not is_rival(name):
+        raise UnknownNameError(f"no tuner {name!r}; the tuners are {', '.join((*TUNERS, *rival_names()))}")

@@ -4,13 +4,12 @@ from at2.bench.objective import TableObjective
 from at2.bench.runner import play
 from at2.errors import BudgetError
 from at2.recommend import Budget, Query, Recommendation
-from at2.rivals.average_rank import AverageRank
-from at2.rivals.random_search import RandomSearch
+from at2.rivals.registry import make_rival
 from at2.tables import LearningCurveTable
 
 
 def test_a_run_stands_before_and_after_each_epoch(table: LearningCurveTable) -> None:
-    tuner = RandomSearch(table, budget=Budget(epochs=6), seed=0)
+    tuner = make_rival("random-search", table, target="target", budget=Budget(epochs=6), seed=0)
     steps = list(play(tuner, TableObjective(table, "target"), budget_epochs=6))
     assert [step.n_epochs for step in steps] == list(range(7))
     assert steps[0].query is None
@@ -22,7 +21,13 @@ def test_a_run_stands_before_and_after_each_epoch(table: LearningCurveTable) -> 
 
 
 def test_a_tuner_that_trains_nothing_has_one_standing(table: LearningCurveTable) -> None:
-    steps = list(play(AverageRank(table, sources=["a", "b"]), TableObjective(table, "target"), budget_epochs=6))
+    steps = list(
+        play(
+            make_rival("average-rank", table, target="target", sources=["a", "b"], budget=Budget(epochs=6)),
+            TableObjective(table, "target"),
+            budget_epochs=6,
+        )
+    )
     assert [step.standing() for step in steps] == [
         {"n_epochs": 0, "config_id": 2, "rank": 2, "regret": pytest.approx(0.2), "best_seen_regret": None}
     ]
@@ -30,7 +35,9 @@ def test_a_tuner_that_trains_nothing_has_one_standing(table: LearningCurveTable)
 
 def test_the_tuner_is_told_what_the_table_holds(table: LearningCurveTable) -> None:
     objective = TableObjective(table, "target")
-    for step in play(RandomSearch(table, budget=Budget(epochs=5), seed=1), objective, budget_epochs=5):
+    for step in play(
+        make_rival("random-search", table, target="target", budget=Budget(epochs=5), seed=1), objective, budget_epochs=5
+    ):
         if step.query is not None and step.shown is not None:
             assert step.shown == objective.measure(step.query.config_id, step.query.epoch)
             assert step.observation()["value"] == step.shown.value

@@ -1,0 +1,110 @@
+"""The rivals by name, built alike from a problem, a budget and a seed."""
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from at2.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from at2.recommend import Budget, Problem, Tuner
+
+Builder = Callable[..., "Tuner"]
+
+_NATIVE: dict[str, tuple[str, dict[str, Any]]] = {
+    "average-rank": ("average_rank:AverageRank", {}),
+    "random-search": ("random_search:RandomSearch", {}),
+    "average-regret": ("average_regret:AverageRegret", {}),
+    "mean-final": ("mean_final:MeanFinal", {}),
+    "greedy-portfolio": ("portfolio:GreedyPortfolio", {}),
+    "shortlist-5x10": ("shortlist:Shortlist", {"n_config": 5, "n_epoch_each": 10}),
+    "shortlist-8x4": ("shortlist:Shortlist", {"n_config": 8, "n_epoch_each": 4}),
+    "shortlist-16x2": ("shortlist:Shortlist", {"n_config": 16, "n_epoch_each": 2}),
+    "successive-halving": ("halving:SuccessiveHalving", {}),
+    "successive-halving-warm": ("halving:SuccessiveHalving", {"warm": True}),
+    "hyperband": ("hyperband:Hyperband", {}),
+    "hyperband-warm": ("hyperband:Hyperband", {"warm": True}),
+    "asha": ("asha:ASHA", {}),
+    "multi-stage-grid": ("multi_stage:MultiStageGrid", {}),
+    "population": ("population:PopulationBasedTraining", {}),
+}
+
+
+def rival_names() -> tuple[str, ...]:
+    """Give the names of all rivals; ``shortlist-NxE`` is also known with other numbers.
+
+    Example:
+        >>> "asha" in rival_names()
+        True
+    """
+    return tuple(_NATIVE)
+
+
+def is_rival(name: str) -> bool:
+    """Say whether a rival has that name."""
+    return name in _NATIVE or re.fullmatch(r"shortlist-[1-9]\d*x[1-9]\d*", name) is not None
+
+
+def build_rival(name: str, problem: "Problem", *, budget: "Budget", seed: int = 0) -> "Tuner":
+    """Build the rival of that name.
+
+    Args:
+        name: One of `rival_names`, or ``shortlist-NxE`` for a shortlist of N configurations with E epochs each.
+        problem: Sources, candidates and direction of the metric, from `at2.recommend.build_problem`.
+        budget: What may be spent.
+        seed: Seed of everything random.
+
+    Raises:
+        UnknownNameError: If there is no rival of that name.
+        At2Error: If the rival needs sources and the problem has none.
+    """
+    return _builder(name)(problem, budget=budget, seed=seed)
+
+
+def make_rival(name: str, table: Any = None, *, target: str, budget: "Budget", seed: int = 0, **about: Any) -> "Tuner":
+    """Build the rival of that name for a table, or for live training.
+
+    Args:
+        name: One of `rival_names`.
+        table: Learning curves of earlier tasks; None starts without any.
+        target: Name of the task to tune for.
+        budget: What may be spent.
+        seed: Seed of everything random.
+        **about: The other arguments of `at2.recommend.build_problem`: sources, candidates, space, metric, ...
+
+    Raises:
+        UnknownNameError: If there is no rival, task, configuration or metric of a given name.
+        TableError: If the parts do not fit together.
+
+    Example:
+        >>> from at2.recommend import Budget
+        >>> configs = [{"lr": 0.1}, {"lr": 0.01}, {"lr": 0.001}]
+        >>> tuner = make_rival("random-search", target="mine", candidates=configs, n_epoch=2, budget=Budget(epochs=4))
+        >>> while (query := tuner.ask()) is not None:
+        ...     tuner.tell(query, query.config["lr"])
+        >>> tuner.recommend().n_epochs_spent
+        4
+    """
+    from at2.recommend import build_problem
+
+    return build_rival(name, build_problem(table, target=target, **about), budget=budget, seed=seed)
+
+
+def check_rivals(names: Sequence[str]) -> None:
+    """Raise UnknownNameError for the first name that no rival has."""
+    for name in names:
+        _builder(name)
+
+
+def _builder(name: str) -> Builder:
+    if not is_rival(name):
+        raise UnknownNameError(f"no rival {name!r}; the rivals are {', '.join(_NATIVE)}")
+    if name not in _NATIVE:
+        n_config, n_epoch_each = (int(number) for number in name.removeprefix("shortlist-").split("x"))
+        place, options = "shortlist:Shortlist", {"n_config": n_config, "n_epoch_each": n_epoch_each}
+    else:
+        place, options = _NATIVE[name]
+    module, attribute = place.split(":")
+    return functools.partial(getattr(import_module(f"at2.rivals.{module}"), attribute), **options)

@@ -1,0 +1,39 @@
+"""Every rival keeps the rules of ask, tell and recommend, on a table and on live training."""
+
+import pytest
+
+from at2.recommend import Budget, Tuner, build_problem
+from at2.rivals.registry import build_rival, rival_names
+from tests.contract.tuners import BUDGET, TunerContract
+from tests.rivals.conftest import make_table
+
+NATIVE = [name for name in rival_names() if name not in ("average-rank", "average-regret", "mean-final")]
+
+
+@pytest.mark.parametrize("name", NATIVE, scope="class")
+class TestOnATable(TunerContract):
+    @pytest.fixture(autouse=True)
+    def _named(self, name: str) -> None:
+        self.name = name
+
+    def make(self) -> Tuner:
+        problem = build_problem(make_table(), target="target")
+        return build_rival(self.name, problem, budget=Budget(epochs=BUDGET), seed=3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["random-search", "successive-halving", "hyperband", "asha", "multi-stage-grid", "population"],
+    scope="class",
+)
+class TestLive(TunerContract):
+    """No table: new configurations, nothing known."""
+
+    @pytest.fixture(autouse=True)
+    def _named(self, name: str) -> None:
+        self.name = name
+
+    def make(self) -> Tuner:
+        candidates = [{"lr": 0.1 * (k + 1)} for k in range(7)]
+        problem = build_problem(None, target="new", candidates=candidates, n_epoch=4)
+        return build_rival(self.name, problem, budget=Budget(epochs=BUDGET), seed=1)
