@@ -1,4 +1,4 @@
-"""``at2 bench``: at2 measured by itself."""
+"""``at2 bench``: at2 measured, by itself and beside its rivals."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from at2.bench.plan import DATABASES
+from at2.cli.regret import regret
 
 if TYPE_CHECKING:
     from at2.bench.speed import Reading
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def bench() -> None:
-    """Measure at2 itself."""
+    """Measure at2: its speed and memory, and its regret beside its rivals'."""
+
+
+bench.add_command(regret)
 
 
 @bench.command()

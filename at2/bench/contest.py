@@ -1,0 +1,255 @@
+"""One rival on one case under one or several budgets: played, timed, priced, and looked at from outside."""
+
+import functools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from at2.bench.objective import TableObjective
+from at2.errors import BudgetError, UnknownNameError
+from at2.recommend.budget import Budget
+from at2.rivals.registry import build_rival, is_rival, rival_names
+from at2.tables.frames import plain_value
+
+if TYPE_CHECKING:
+    from at2.bench.protocols import Case
+    from at2.recommend import Query, Tuner
+    from at2.surrogate import Belief, History
+    from at2.tables import LearningCurveTable
+
+MARKS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 75, 100, 125, 150, 175, 200, 250, 300, 350, 400)
+"""Epochs after which a run's standing is kept; hundreds of epochs more follow in steps of 100."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a worker process does at a time: one rival on one case, once for each budget.
+
+    Args:
+        database: Name of a published table, or the path of an HDF5 file.
+        rival: ``"at2"``, ``"at2:NAME"`` for one of its other surrogates, or a name of `at2.rivals.registry`.
+        case: Target, sources and candidates.
+        budgets: What may be spent; each budget is a run of its own.
+        metric: Name of the metric; None means the table's default.
+    """
+
+    database: str
+    rival: str
+    case: "Case"
+    budgets: tuple[Budget, ...]
+    metric: str | None = None
+
+
+def check_contestant(name: str) -> None:
+    """Raise UnknownNameError where neither at2 nor a rival has the name."""
+    if name == "at2" or is_rival(name):
+        return
+    if name.startswith("at2:"):
+        from at2.surrogate import make_surrogate
+
+        make_surrogate(name.removeprefix("at2:"))
+        return
+    raise UnknownNameError(f"no rival {name!r}; there are at2, {', '.join(rival_names())}")
+
+
+def play_match(match: Match) -> list[dict[str, Any]]:
+    """Play a match in this process and give one result for each budget.
+
+    A run that raises gives a result with ``error`` and without figures, so that the others go on.
+    """
+    shared = _SharedFit(match.rival)
+    results = []
+    for budget in match.budgets:
+        try:
+            results.append(_play(match, budget, shared))
+        except Exception as error:  # whatever a tuner raises costs this run only
+            results.append(failure(match, f"{type(error).__name__}: {error}"))
+    return results
+
+
+def failure(match: Match, message: str) -> dict[str, Any]:
+    """Give the result of a run that came to nothing."""
+    return {**_names(match.case), "error": message}
+
+
+def _names(case: "Case") -> dict[str, Any]:
+    return {"target": case.target, "draw": case.draw, "seed": case.seed, "sources": list(case.sources)}
+
+
+def _play(match: Match, budget: Budget, shared: "_SharedFit") -> dict[str, Any]:
+    """Build, ask, train, tell until the tuner has enough, and look at the standing at the marks."""
+    case = match.case
+    shown, hidden = _views(match.database, match.metric, case.held_out)
+    objective = TableObjective(shown, case.target, seed=case.seed % shown.n_seed, metric=match.metric)
+    account = _Account(budget, shown, case.target)
+    start = time.perf_counter()
+    tuner = _build(match, hidden, budget, shared)
+    query = tuner.ask()
+    overhead_s = time.perf_counter() - start
+    best: float | None = None
+    trace = [_standing(tuner, objective, best, 0)]
+    while query is not None:
+        seen = objective.measure(query.config_id, query.epoch)
+        account.charge(query, seen.seconds)
+        start = time.perf_counter()
+        tuner.tell(query, seen.value, failed=seen.failed, seconds=seen.seconds)
+        query = tuner.ask()
+        overhead_s += time.perf_counter() - start
+        if seen.value is not None and objective.is_better(seen.value, best):
+            best = seen.value
+        if account.n_epochs in MARKS or account.n_epochs % 100 == 0:
+            trace.append(_standing(tuner, objective, best, account.n_epochs))
+    final = tuner.recommend()
+    if trace[-1][0] != account.n_epochs:
+        trace.append(_standing(tuner, objective, best, account.n_epochs))
+    return {
+        **_names(case),
+        "config_id": plain_value(final.config_id),
+        "regret": _rounded(objective.regret(final.config_id)),
+        "best_seen_regret": trace[-1][2],
+        "true_rank": objective.rank(final.config_id),
+        "n_epochs": account.n_epochs,
+        "n_configs": len(account.trained),
+        "n_steps": account.n_steps,
+        "train_s": None if account.seconds is None else round(account.seconds, 3),
+        "overhead_s": round(overhead_s + shared.saved_s, 6),
+        "trace": trace,
+    }
+
+
+def _build(match: Match, table: "LearningCurveTable", budget: Budget, shared: "_SharedFit") -> "Tuner":
+    from at2.recommend import Recommender, build_problem
+
+    case = match.case
+    candidates = None if case.held_out is None else list(case.held_out)
+    sources = list(case.sources)
+    if not match.rival.startswith("at2"):
+        problem = build_problem(table, target=case.target, sources=sources, candidates=candidates, metric=match.metric)
+        return build_rival(match.rival, problem, budget=budget, seed=case.tuner_seed)
+    return Recommender(
+        table,
+        target=case.target,
+        sources=sources,
+        candidates=candidates,
+        budget=budget,
+        seed=case.tuner_seed,
+        metric=match.metric,
+        surrogate=shared,
+    )
+
+
+def _standing(
+    tuner: "Tuner", objective: TableObjective, best: float | None, n_epochs: int
+) -> tuple[int, float, float | None]:
+    """Give epochs spent, regret of the recommendation and regret of the best value seen."""
+    regret = objective.regret(tuner.recommend().config_id)
+    return n_epochs, _rounded(regret), None if best is None else _rounded(objective.regret_of_value(best))
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 7)
+
+
+class _Account:
+    """What a run has spent: epochs, configurations, optimizer steps, seconds.
+
+    Args:
+        budget: What may be spent; a tuner that asks for more epochs is stopped with an error.
+        table: Gives the size of the task (``n_images``) and the batch size of a configuration (``batch_size``), which
+            turn epochs into optimizer steps; without them steps are None.
+        target: Name of the task.
+    """
+
+    def __init__(self, budget: Budget, table: "LearningCurveTable", target: str) -> None:
+        self.n_epochs, self.seconds = 0, None if table.seconds is None else 0.0
+        self.trained: dict[Any, int] = {}
+        self._n_sample = _n_sample(table, target)
+        self.n_steps: int | None = 0 if self._n_sample and "batch_size" in table.configs else None
+        self._left = budget.epochs
+        if budget.seconds is not None and table.seconds is None:
+            raise BudgetError(f"table {table.name!r} has no times, so that no budget in seconds can be played on it")
+
+    def charge(self, query: "Query", seconds: float | None) -> None:
+        """Book one epoch.
+
+        Raises:
+            BudgetError: If it is beyond the budget, or not the next epoch of its configuration.
+        """
+        if self._left is not None and self.n_epochs >= self._left:
+            raise BudgetError(f"query {query.number} is one epoch beyond the budget of {self._left}")
+        before = self.trained.get(query.config_id, 0)
+        if query.epoch != before + 1:
+            raise BudgetError(f"query {query.number} asks for epoch {query.epoch}, but epoch {before + 1} comes next")
+        self.trained[query.config_id] = query.epoch
+        self.n_epochs += 1
+        if self.seconds is not None:
+            self.seconds += seconds or 0.0
+        if self.n_steps is not None and self._n_sample:
+            from at2.bench.costs import steps_per_epoch
+
+            self.n_steps += steps_per_epoch(self._n_sample, int(query.config["batch_size"]))
+
+
+def _n_sample(table: "LearningCurveTable", target: str) -> int | None:
+    """Give the size of a task's training split, None where it is unknown."""
+    if "n_images" not in table.tasks or not table.tasks["n_images"].loc[target] > 0:
+        return None
+    share = float(table.notes.get("split", {}).get("train", 1.0))
+    return round(float(table.tasks["n_images"].loc[target]) * share)
+
+
+class _SharedFit:
+    """A surrogate that is fitted once for all budgets of a match; `saved_s` is charged to those that come later."""
+
+    def __init__(self, contestant: str) -> None:
+        self._name = contestant.partition(":")[2] or "default"
+        self._belief: Belief | None = None
+        self._fit_s = self.saved_s = 0.0
+
+    def fit(self, history: "History", **options: Any) -> "Belief":
+        """Fit, or give a copy of what was fitted before: the history of a match is the same for all budgets."""
+        from at2.surrogate import make_surrogate
+
+        if self._belief is None:
+            start = time.perf_counter()
+            self._belief = make_surrogate(self._name).fit(history, **options)
+            self._fit_s = time.perf_counter() - start
+        else:
+            self.saved_s = self._fit_s
+        return self._belief.fork()
+
+
+@functools.lru_cache(maxsize=8)
+def _views(
+    database: str, metric: str | None, held_out: Sequence[Any] | None
+) -> "tuple[LearningCurveTable, LearningCurveTable]":
+    """Give the table that is replayed and the one that tuners may learn from, loaded once a process."""
+    from at2.tables import LearningCurveTable
+
+    table = _table(database)
+    if held_out is None:
+        return table, table
+    rows = [table.config_index(config_id) for config_id in held_out]
+    known = table.get_metric(metric)
+    curves = table.curves(metric)
+    curves[:, :, rows] = np.nan
+    hidden = LearningCurveTable(
+        {known.name: curves},
+        tasks=table.tasks,
+        configs=table.configs,
+        metrics=[known],
+        space=table.space,
+        seconds=table.seconds,
+        name=table.name,
+    )
+    return table.subset(configs=held_out), hidden
+
+
+@functools.cache
+def _table(database: str) -> "LearningCurveTable":
+    from at2.tables import load_table
+
+    return load_table(database)

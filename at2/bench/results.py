@@ -1,0 +1,202 @@
+"""Where the results of a regret bench are kept: one file of JSON lines for each rival, budget and protocol.
+
+The first line says what the file is about, every other one is a run. Lines are appended as runs end; a line that was
+cut off by a kill is dropped when the file is opened again. Of several lines about one case the last counts.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from at2.bench.record import write_text
+from at2.errors import FileError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_log = logging.getLogger(__name__)
+
+SCHEMA = 1
+"""Version of the lines; files of another version are named and left out."""
+
+FOLDER = "regret"
+"""Folder of these files within a record."""
+
+Key = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class Series:
+    """What the runs of one file have in common.
+
+    Args:
+        protocol: Label of the protocol, such as ``"loo-4"``.
+        database: Name of the table.
+        metric: Name of the metric.
+        table: Fingerprint of the table.
+        rival: Who tunes.
+        budget: Amount that may be spent.
+        unit: ``"epochs"`` or ``"seconds"``.
+    """
+
+    protocol: str
+    database: str
+    metric: str
+    table: str
+    rival: str
+    budget: float
+    unit: str = "epochs"
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file, readable."""
+        words = (self.protocol, Path(self.database).stem, self.rival, f"{self.budget:g}-{self.unit}")
+        return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", word) for word in words) + ".jsonl"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the fields as plain JSON values."""
+        return {"schema": SCHEMA, **vars(self)}
+
+
+class ResultFile:
+    """The file of one series, open for reading and appending.
+
+    Args:
+        record: Folder of the record.
+        series: What its runs have in common.
+
+    Raises:
+        FileError: If the file belongs to another table or version, or cannot be written.
+    """
+
+    def __init__(self, record: Path, series: Series) -> None:
+        self.path = record / FOLDER / series.file_name
+        self.series = series
+        self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+
+    def open(self, *, environment: Mapping[str, Any], fresh: bool = False) -> None:
+        """Take the file for writing; it is made where it is missing, and mended where its last line was cut off.
+
+        Args:
+            environment: What the runs run on; kept in the first line of a new file.
+            fresh: Whether to forget what it holds.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise FileError(
+                f"{self.path} is written by another process; wait for it, or choose another --record", path=self.path
+            ) from error
+        except OSError as error:
+            raise FileError(f"cannot write to {self.path.parent}: {error}; choose another --record") from error
+        lines = [] if fresh or not self.path.exists() else _whole_lines(self.path)
+        if not lines:
+            lines = [json.dumps({**self.series.to_json(), "environment": dict(environment)})]
+        else:
+            self._check(lines[0])
+        write_text(self.path, "\n".join(lines) + "\n")
+
+    def _check(self, header: str) -> None:
+        found = _parse(header)
+        wanted = self.series.to_json()
+        wrong = [name for name, value in wanted.items() if found.get(name) != value]
+        if wrong:
+            raise FileError(
+                f"{self.path} was written with another {', '.join(wrong)}; pass --fresh to start it anew, or choose "
+                "another --record",
+                path=self.path,
+            )
+
+    def close(self) -> None:
+        """Let others write."""
+        self._lock.release()
+
+    def append(self, result: Mapping[str, Any]) -> None:
+        """Append one result and flush it."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dict(result), allow_nan=False) + "\n")
+
+    def done(self) -> set[Key]:
+        """Give the keys of the cases that have a result."""
+        return {key for key, result in self.results().items() if "error" not in result}
+
+    def results(self) -> dict[Key, dict[str, Any]]:
+        """Give the last result of each case."""
+        return _results(_whole_lines(self.path)) if self.path.exists() else {}
+
+
+def read_results(record: Path) -> "pd.DataFrame":
+    """Read all results of a record, one row a run.
+
+    Args:
+        record: Folder of the record.
+
+    Returns:
+        Frame with the fields of `Series` and of the results; ``sources`` and ``trace`` hold lists, and ``error`` is
+        None where the run went well. Its ``attrs["left_out"]`` lists a reason for each file that was left out.
+
+    Raises:
+        FileError: If there is no file that can be read.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    left_out: list[str] = []
+    for path in sorted((record / FOLDER).glob("*.jsonl")):
+        lines = _whole_lines(path)
+        header = _parse(lines[0]) if lines else {}
+        if header.get("schema") != SCHEMA:
+            left_out.append(f"{path.name}: version {header.get('schema')} instead of {SCHEMA}")
+            continue
+        common = {name: header[name] for name in Series.__dataclass_fields__}
+        rows += [{**common, "error": None, **result} for result in _results(lines).values()]
+    if not rows:
+        told = f" ({'; '.join(left_out)})" if left_out else ""
+        raise FileError(f"the record {record} holds no result of `at2 bench regret`{told}; run it first", path=record)
+    frame = pd.DataFrame(rows)
+    frame.attrs["left_out"] = left_out
+    return frame
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """Give the lines of a file that are complete JSON objects."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error}", path=path) from error
+    lines = [line for line in text.splitlines() if line.strip()]
+    whole = [line for line in lines if _parse(line)]
+    if len(whole) < len(lines):
+        _log.warning("%s: %d broken lines are left out", path, len(lines) - len(whole))
+    return whole
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _results(lines: list[str]) -> dict[Key, dict[str, Any]]:
+    found: dict[Key, dict[str, Any]] = {}
+    for result in _rows(lines[1:]):
+        key = result["target"], result["draw"], result["seed"]
+        if "error" not in result or key not in found:
+            found[key] = result
+    return found
+
+
+def _rows(lines: list[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        result = _parse(line)
+        if {"target", "draw", "seed"} <= set(result):
+            yield result
