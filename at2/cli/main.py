@@ -14,6 +14,7 @@ from at2.errors import At2Error
 _COMMANDS = {
     "tables": ("at2.cli.tables:tables", "List, show, query, fetch, import and export learning-curve tables."),
     "sweep": ("at2.cli.sweep:sweep", "Recommend a configuration for each published pair and keep the record."),
+    "explain": ("at2.cli.explain:explain", "Explain the recommendation and the next query of a journal."),
     "bench": ("at2.cli.bench:bench", "Measure at2 itself: speed and memory."),
 }
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
+
+from at2.errors import FileError
+from at2.tables import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,6 +98,20 @@ class Explanation:
         from at2.recommend.explain_figure import draw_explanation
 
         return draw_explanation(self)
+
+    def save_figure(self, path: str | os.PathLike[str]) -> None:
+        """Write the figure, whole or not at all, in the format that the ending names: .png, .pdf or .svg.
+
+        Raises:
+            FileError: If the ending is another one, or the file cannot be written.
+        """
+        place = Path(path)
+        ending = place.suffix.lower().removeprefix(".")
+        if ending not in ("png", "pdf", "svg"):
+            raise FileError(f"a figure ends in .png, .pdf or .svg, got {place.name!r}", path=place)
+        figure = self.figure()
+        with whole_file(place) as temporary:
+            figure.savefig(temporary, format=ending, dpi=150)
 
 
 def explain(recommender: Recommender, *, n_leading: int = 3, n_runner_up: int = 3) -> Explanation:
@@ -259,14 +278,14 @@ def _reason(recommender: Recommender, next_query: pd.DataFrame) -> str:
         return f"none, because {stopped}."
     if next_query.empty:
         return f"none before one of the {len(recommender.pending)} queries that are still out is told."
-    first, unit = next_query.iloc[0], recommender.budget.unit
+    (first, *others), unit = _records(next_query), recommender.budget.unit
     said = (
         f"epoch {first['epoch']} of configuration {first['config_id']!r}: {first['lookahead']} further epochs of it, "
         f"for {first['cost']:.3g} {unit}s, promise the largest gain per {unit}"
     )
-    if len(next_query) > 1 and next_query["gain_per_cost"].iloc[1] > 0:
-        ratio = first["gain_per_cost"] / next_query["gain_per_cost"].iloc[1]
-        said += f", {ratio:.3g} times that of configuration {next_query['config_id'].iloc[1]!r}"
+    if others and others[0]["gain_per_cost"] > 0:
+        ratio = first["gain_per_cost"] / others[0]["gain_per_cost"]
+        said += f", {ratio:.3g} times that of configuration {others[0]['config_id']!r}"
     return said + "."
 
 
