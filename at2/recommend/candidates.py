@@ -45,6 +45,8 @@ class SampledCandidates:
             raise TableError(f"SampledCandidates wants a whole number above zero, got {self.n!r}")
         if isinstance(self.also, Mapping) or (isinstance(self.also, str) and self.also != "history"):
             raise TableError(f"also= wants 'history' or a list of ids and dicts, got {self.also!r}")
+        if not isinstance(self.also, str):
+            object.__setattr__(self, "also", tuple(self.also))
 
 
 Candidates = Listed | SampledCandidates
