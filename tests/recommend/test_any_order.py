@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,3 +80,60 @@ def test_what_was_told_survives_a_kill(tmp_path: Path) -> None:
     assert len(again.told) >= len(told)
     assert [t.query.number for t in again.told] == list(range(len(again.told)))
     assert all(t.value == t.query.config["lr"] * t.query.epoch for t in again.told)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    order=st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.floats(-1, 1, width=32)), max_size=12),
+    n_worker=st.integers(1, 4),
+    resume_cost=st.sampled_from([0.0, 0.5]),
+)
+def test_a_replay_from_the_journal_is_the_same_run(
+    order: list[tuple[int, bool, float]], n_worker: int, resume_cost: float
+) -> None:
+    """Workers keep up to `n_worker` queries out; results come back in the drawn order, some of them failures."""
+    table = make_table(seconds=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.jsonl"
+        budget = Budget(epochs=10, resume_cost=resume_cost)
+        recommender = make(table, budget=budget, journal=path)
+        for place, failed, value in order:
+            while len(recommender.pending) < n_worker and recommender.ask() is not None:
+                pass
+            if not recommender.pending:
+                break
+            query = recommender.pending[place % len(recommender.pending)]
+            n_failed = sum(t.value is None for t in recommender.told)
+            if failed and n_failed < 4:
+                recommender.tell(query, failed=True, seconds=1.5)
+            else:
+                recommender.tell(query, value, seconds=1.0 + place)
+        again = Recommender.resume(path, table, surrogate=Quick())
+        assert again.told == recommender.told
+        assert again.pending == recommender.pending
+        assert again.spent == recommender.spent
+        for name in ("done", "horizon", "eligible", "cost", "entry_cost"):
+            assert torch.equal(getattr(again.state(), name), getattr(recommender.state(), name)), name
+        assert again.recommend() == recommender.recommend()
+        assert again.stopped_because == recommender.stopped_because
+        handed_out = [again.ask() for _ in recommender.pending]  # what nobody told comes first
+        assert tuple(handed_out) == recommender.pending
+        assert again.ask() == recommender.ask()
+
+
+@settings(max_examples=8, deadline=None)
+@given(order=st.permutations(range(4)))
+def test_the_order_of_arrival_changes_the_books_but_not_what_is_known(order: list[int]) -> None:
+    recommender = make(make_table(), budget=Budget(epochs=20))
+    queries = [recommender.ask() for _ in range(4)]
+    for place in order:
+        query = queries[place]
+        assert query is not None
+        recommender.tell(query, 0.4 + 0.1 * place)
+    assert [t.query.number for t in recommender.told] == order
+    straight = make(make_table(), budget=Budget(epochs=20))
+    for place, query in enumerate([straight.ask() for _ in range(4)]):
+        assert query is not None
+        straight.tell(query, 0.4 + 0.1 * place)
+    torch.testing.assert_close(recommender.belief.values().mean, straight.belief.values().mean, rtol=1e-9, atol=1e-9)
+    assert recommender.recommend().config_id == straight.recommend().config_id
