@@ -35,7 +35,11 @@ def encode(declaration: Declaration, configs: Sequence[Mapping[Any, Any]] | pd.D
     if isinstance(configs, Mapping):
         raise ShapeError("encode wants a list of configurations, got a single one; put it in a list")
     rows: Any = configs.to_dict("records") if isinstance(configs, pd.DataFrame) else configs
-    values = [_read_row(declaration, config, i) for i, config in enumerate(rows)]
+    return encode_values(declaration, [_read_row(declaration, config, i) for i, config in enumerate(rows)])
+
+
+def encode_values(declaration: Declaration, values: Sequence[Values]) -> Floats:
+    """Turn what was read of n configurations into an array of shape ``(n, n_column)``."""
     encoded = np.full((len(values), len(columns(declaration))), np.nan)
     for parameter, cells in _cells(declaration):
         at = [i for i, found in enumerate(values) if parameter.variant in found]

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from at2.errors import SpaceError
 from at2.space.conditions import Values
 from at2.space.declaration import Declaration
+from at2.space.encode import encode_values
 from at2.space.parameters import Choice, Floats, Number, Value, as_number, is_missing
 from at2.space.walk import public, read, take, walk
 
@@ -46,7 +45,7 @@ def encode_leniently(
         Array of shape ``(n, n_column)``, NaN where inactive; the valid configurations in plain types, None for the
         others; and everything that did not fit.
     """
-    rows, valid, misfits = list[Floats](), list[dict[str, Value] | None](), list[Misfit]()
+    read_values, valid, misfits = list[Values](), list[dict[str, Value] | None](), list[Misfit]()
     for row, config in enumerate(configs):
         try:
             values = read(declaration, config)
@@ -55,9 +54,8 @@ def encode_leniently(
             values, problems = _read_leniently(declaration, config)
             valid.append(None)
             misfits += [Misfit(row, name, problem) for name, problem in problems.items()]
-        rows.append(_encode_values(declaration, values))
-    n_column = sum(len(parameter.columns) for parameter in declaration.by_name)
-    return np.array(rows).reshape(len(rows), n_column), valid, misfits
+        read_values.append(values)
+    return encode_values(declaration, read_values), valid, misfits
 
 
 def _read_leniently(declaration: Declaration, config: Mapping[Any, Any]) -> tuple[Values, dict[str, str]]:
@@ -105,14 +103,3 @@ def _draw_in(
         number /= float(values[note.to])
     number = min(max(number, parameter.low), parameter.high)
     return round(number) if parameter.integer else number
-
-
-def _encode_values(declaration: Declaration, values: Values) -> Floats:
-    """One row of numbers."""
-    cells = [
-        parameter.encode([values[parameter.variant]])[0]
-        if parameter.variant in values
-        else np.full(len(parameter.columns), np.nan)
-        for parameter in declaration.by_name
-    ]
-    return np.concatenate(cells)
