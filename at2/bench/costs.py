@@ -79,6 +79,29 @@ def steps_per_epoch(n_sample: int, batch_size: int, *, drop_last: bool = False) 
     return n_steps
 
 
+def task_samples(task: str, *, train_share: float = 0.6) -> int:
+    """Give the training samples of a HyperRec task: its published size times the share that is trained on.
+
+    Args:
+        task: Name of the task.
+        train_share: Share of the training split; HyperRec's is 0.6.
+
+    Raises:
+        UnknownNameError: If HyperRec has no such task.
+
+    Example:
+        >>> task_samples("CIFAR100")
+        36000
+    """
+    import pandas as pd
+
+    from at2.tables import data_path
+    from at2.tables.frames import position
+
+    sizes = pd.read_csv(data_path("hyperrec_tasks.csv"), index_col="task")["n_images"]
+    return round(float(sizes.iloc[position(sizes.index, task, "task")]) * train_share)
+
+
 def standard(training: Training) -> Cost:
     """Price one training."""
     return _cost("one training", training.n_steps, training)

@@ -80,7 +80,7 @@ def run_regret(
     Args:
         contest: What is compared.
         record: Folder of the record; made where it is missing.
-        jobs: Processes at a time, each with one thread.
+        jobs: Processes at a time, each with one thread; 0 plays in this process.
         fresh: Whether to forget earlier results of the contest's rivals.
         on_progress: Called after each run.
 
@@ -96,7 +96,8 @@ def run_regret(
         n_run = sum(len(sheet.cases) * len(sheet.files) for sheet in sheets)
         progress = Advance(n_run, n_run - sum(len(match.budgets) for match in owners))
         _report(progress, on_progress)
-        for match, results in run_all(_play, list(owners), jobs=jobs, lost=_lost):
+        played = run_all(_play, list(owners), jobs=jobs, lost=_lost) if jobs else map(_play, owners)
+        for match, results in played:
             for budget, result in zip(match.budgets, results, strict=True):
                 owners[match].files[budget].append(result)
                 progress = replace(progress, n_done=progress.n_done + 1, last=match, error=result.get("error"))

@@ -15,7 +15,8 @@ _COMMANDS = {
     "tables": ("at2.cli.tables:tables", "List, show, query, fetch, import and export learning-curve tables."),
     "sweep": ("at2.cli.sweep:sweep", "Recommend a configuration for each published pair and keep the record."),
     "explain": ("at2.cli.explain:explain", "Explain the recommendation and the next query of a journal."),
-    "bench": ("at2.cli.bench:bench", "Measure at2 itself: speed and memory."),
+    "bench": ("at2.cli.bench:bench", "Measure at2: speed, memory, and its regret beside its rivals'."),
+    "costs": ("at2.cli.costs:costs", "Price ways of tuning in optimizer steps."),
 }
 
 

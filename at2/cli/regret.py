@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Epochs, or seconds as 3600s; again for more.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Processes at a time.")
+@click.option("--jobs", type=click.IntRange(min=0), default=2, show_default=True, help="Processes; 0 starts none.")
 @click.option(
     "--record",
     type=click.Path(file_okay=False, path_type=Path),

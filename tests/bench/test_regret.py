@@ -1,0 +1,175 @@
+"""The regret bench on a tiny table: what it keeps, what it does again, and what it says."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from at2.bench.contest import Match, play_match
+from at2.bench.objective import TableObjective
+from at2.bench.protocols import Case, Protocol
+from at2.bench.regret import Advance, Contest, run_regret
+from at2.bench.results import read_results
+from at2.bench.standings import summarize_results
+from at2.cli.main import cli
+from at2.errors import BudgetError, FileError, UnknownNameError
+from at2.recommend import Budget
+from at2.tables import LearningCurveTable
+
+PROTOCOL = Protocol("loo", n_source=1, n_draw=2)
+
+
+def _contest(table_path: Path, *rivals: str, epochs: tuple[int, ...] = (5,)) -> Contest:
+    budgets = tuple(Budget(epochs=number) for number in epochs)
+    return Contest((str(table_path),), PROTOCOL, rivals or ("random-search",), budgets)
+
+
+def test_results_come_as_written_and_are_kept(tmp_path: Path, table_path: Path) -> None:
+    contest = _contest(table_path, "random-search", "mean-final", epochs=(3, 5))
+    seen: list[Advance] = []
+    done = run_regret(contest, record=tmp_path, jobs=0, on_progress=seen.append)
+    assert (done.n_run, done.n_kept, done.n_done, done.error) == (24, 0, 24, None)  # 2 rivals, 2 draws, 3 targets
+    assert [advance.n_done for advance in seen] == list(range(25))
+    again = run_regret(
+        _contest(table_path, "random-search", "mean-final", "asha", epochs=(3, 5)), record=tmp_path, jobs=0
+    )
+    assert (again.n_kept, again.n_done) == (24, 12)  # the new rival alone
+    frame = read_results(tmp_path)
+    assert len(frame) == 36
+    assert set(frame["protocol"]) == {"loo-1"}
+
+
+def test_a_result_is_what_the_table_says(tmp_path: Path, table: LearningCurveTable, table_path: Path) -> None:
+    run_regret(_contest(table_path), record=tmp_path, jobs=0)
+    objective = {target: TableObjective(table, target) for target in table.tasks.index}
+    for row in read_results(tmp_path).to_dict("records"):
+        assert row["regret"] == pytest.approx(objective[row["target"]].regret(row["config_id"]))
+        assert row["true_rank"] == objective[row["target"]].rank(row["config_id"])
+        assert row["n_epochs"] == 5
+        assert row["n_configs"] == 2  # four epochs of one, one of the next
+        assert [mark[0] for mark in row["trace"]] == [0, 1, 2, 3, 5]
+        assert row["trace"][-1][1:] == [row["regret"], row["best_seen_regret"]]
+
+
+def test_a_cut_line_is_done_again(tmp_path: Path, table_path: Path) -> None:
+    run_regret(_contest(table_path), record=tmp_path, jobs=0)
+    (path,) = (tmp_path / "regret").glob("*.jsonl")
+    before = path.read_text()
+    path.write_text(before[:-40])
+    done = run_regret(_contest(table_path), record=tmp_path, jobs=0)
+    assert (done.n_kept, done.n_done) == (5, 1)
+    last, mended = (json.loads(text.splitlines()[-1]) for text in (before, path.read_text()))
+    assert {k: v for k, v in last.items() if k != "overhead_s"} == {
+        k: v for k, v in mended.items() if k != "overhead_s"
+    }
+
+
+def test_processes_play_alike(tmp_path: Path, table_path: Path) -> None:
+    run_regret(_contest(table_path, "random-search", "asha"), record=tmp_path / "one", jobs=0)
+    run_regret(_contest(table_path, "random-search", "asha"), record=tmp_path / "two", jobs=2)
+    one, two = (read_results(tmp_path / name) for name in ("one", "two"))
+    keys = ["rival", "draw", "target"]
+    one, two = (frame.drop(columns="overhead_s").sort_values(keys, ignore_index=True) for frame in (one, two))
+    assert one.equals(two)
+
+
+def test_fresh_forgets(tmp_path: Path, table_path: Path) -> None:
+    run_regret(_contest(table_path), record=tmp_path, jobs=0)
+    assert run_regret(_contest(table_path), record=tmp_path, jobs=0, fresh=True).n_done == 6
+
+
+def test_results_of_another_table_are_not_mixed_in(
+    tmp_path: Path, table_path: Path, losses: LearningCurveTable
+) -> None:
+    run_regret(_contest(table_path), record=tmp_path, jobs=0)
+    losses.to_hdf5(table_path)
+    with pytest.raises(FileError, match="written with another table; pass --fresh"):
+        run_regret(_contest(table_path), record=tmp_path, jobs=0)
+
+
+def test_a_failing_run_costs_itself_only(tmp_path: Path, table_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case("target", ("a", "b"))
+    both = play_match(Match(str(table_path), "mean-final", case, (Budget(seconds=3), Budget(epochs=3))))
+    assert "BudgetError" in both[0]["error"]
+    assert both[1]["regret"] == pytest.approx(0.2)
+
+
+def test_unseen_configurations_are_hidden_and_alone_are_candidates(table_path: Path) -> None:
+    case = Case("target", ("a", "b"), held_out=(0, 1))
+    (result,) = play_match(Match(str(table_path), "mean-final", case, (Budget(epochs=3),)))
+    assert result["config_id"] in (0, 1)
+    assert result["regret"] in (0.0, 1.0)  # the better or the worse of the two
+
+
+def test_at2_plays_all_budgets_on_one_fit(table_path: Path) -> None:
+    case = Case("target", ("a", "b"))
+    alone = play_match(Match(str(table_path), "at2", case, (Budget(epochs=4),)))
+    both = play_match(Match(str(table_path), "at2", case, (Budget(epochs=2), Budget(epochs=4))))
+    assert [result["n_epochs"] for result in both] == [2, 4]
+    assert both[1]["trace"] == alone[0]["trace"]
+
+
+def test_standings(tmp_path: Path, table_path: Path) -> None:
+    run_regret(_contest(table_path, "random-search", "mean-final", "average-rank"), record=tmp_path, jobs=0)
+    frame = summarize_results(read_results(tmp_path), reference="mean-final").set_index("rival")
+    assert list(frame["regret"]) == sorted(frame["regret"])
+    assert frame["won"].sum() == pytest.approx(1.0)
+    assert frame["rank"].sum() == pytest.approx(6.0)
+    assert frame.loc["average-rank", "difference"] == pytest.approx(0.0)
+    assert frame["difference"].isna().tolist() == [name == "mean-final" for name in frame.index]
+    assert (frame["n_case"] == 6).all()
+    assert (frame["n_draw"] == 2).all()
+    assert frame["regret_se"].notna().all()
+
+
+def test_contests_that_cannot_be(tmp_path: Path, table_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no rival 'nobody'; there are at2, average-rank"):
+        _contest(table_path, "nobody")
+    with pytest.raises(UnknownNameError, match="no surrogate is named 'nobody'"):
+        _contest(table_path, "at2:nobody")
+    with pytest.raises(BudgetError, match="at least one budget"):
+        Contest((str(table_path),), PROTOCOL, ("asha",), ())
+    with pytest.raises(BudgetError, match="has no times"):
+        run_regret(Contest((str(table_path),), PROTOCOL, ("asha",), (Budget(seconds=9),)), record=tmp_path, jobs=0)
+
+
+def test_a_record_without_results(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="holds no result of `at2 bench regret`; run it first"):
+        read_results(tmp_path)
+    (tmp_path / "regret").mkdir()
+    (tmp_path / "regret" / "old.jsonl").write_text('{"schema": 0}\n')
+    with pytest.raises(FileError, match=r"old\.jsonl: version 0 instead of 1"):
+        read_results(tmp_path)
+
+
+def test_the_command(tmp_path: Path, table_path: Path) -> None:
+    call = ["bench", "regret", "--database", str(table_path), "--sources", "1", "--record", str(tmp_path / "record")]
+    call += ["--jobs", "0"]
+    result = CliRunner().invoke(cli, [*call, "--rivals", "mean-final,asha", "--budget", "3", "--format", "markdown"])
+    assert result.exit_code == 0, result.output
+    assert "3 cases in 1 draw" in result.output
+    assert "| mean-final |" in result.output
+    assert "(1 draw)" in result.output
+    assert "runs: 6 done, 0 kept" in result.output
+    assert (tmp_path / "record" / "regret" / "summary.csv").exists()
+    assert "6 kept" in CliRunner().invoke(cli, [*call, "--rivals", "mean-final,asha", "--budget", "3"]).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rivals", "nobody"], "no rival 'nobody'"),
+        (["--sources", "0"], "a number from 1 or 'all' wanted, '0' came"),
+        (["--budget", "ten"], "epochs (100) or seconds (3600s) wanted, 'ten' came"),
+        (["--budget", "-3"], "epochs (100) or seconds (3600s) wanted, '-3' came"),
+        (["--sources", "9", "--rivals", "asha"], "9 sources and a target need 10 tasks"),
+    ],
+)
+def test_a_wrong_call_is_answered_in_words(
+    tmp_path: Path, table_path: Path, arguments: list[str], message: str
+) -> None:
+    call = ["bench", "regret", "--database", str(table_path), "--record", str(tmp_path), *arguments]
+    result = CliRunner().invoke(cli, call)
+    assert result.exit_code != 0
+    assert message in result.output
