@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ class RunConfig:
         table: Fingerprint of the table (see `fingerprint`), so that results on other data are never taken for these.
         protocol: Name of the protocol that asked for the run.
         number: Place of the run's task pair in its protocol, counted from 1.
+        options: Settings of the tuner that differ from its defaults, as pairs of name and value.
 
     Raises:
         BudgetError: If the budget is not a positive whole number.
@@ -51,6 +52,7 @@ class RunConfig:
     table: str
     protocol: str = "pairs"
     number: int = 1
+    options: tuple[tuple[str, int | float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.budget_epochs < 1:
@@ -59,16 +61,19 @@ class RunConfig:
             raise At2Error(f"target {self.target!r} is also a source; a target's own curves may not be used")
 
     def to_json(self) -> dict[str, Any]:
-        """Give the configuration as plain JSON values."""
-        return {**asdict(self), "sources": list(self.sources)}
+        """Give the configuration as plain JSON values; options only where there are any."""
+        values = {**asdict(self), "sources": list(self.sources), "options": dict(self.options)}
+        return values if self.options else {name: value for name, value in values.items() if name != "options"}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "RunConfig":
         """Build the configuration that `to_json` gave; a missing or unknown name is an error."""
         known = {field.name for field in fields(cls)}
+        values = {"options": {}, **values}
         if set(values) != known:
             raise At2Error(f"a run has the fields {sorted(known)}, but {sorted(set(values) ^ known)} differ")
-        return cls(**{**values, "sources": tuple(values["sources"])})
+        options = tuple(sorted(dict(values["options"]).items()))
+        return cls(**{**values, "sources": tuple(values["sources"]), "options": options})
 
     @property
     def folder_name(self) -> str:
@@ -94,6 +99,7 @@ def plan_pairs(
     tuners: Sequence[str],
     budget_epochs: int,
     seeds: Sequence[int] = (0,),
+    options: Mapping[str, Mapping[str, int | float]] | None = None,
 ) -> list[RunConfig]:
     """List the runs of the published (source tasks -> target task) pairs.
 
@@ -103,6 +109,7 @@ def plan_pairs(
         tuners: Names of the tuners.
         budget_epochs: Training epochs each run may spend.
         seeds: Seeds of the runs; seed ``s`` replays the target's recorded training seed ``s`` modulo their number.
+        options: Settings of tuners that differ from their defaults, by the tuner's name.
 
     Returns:
         One run for each database, pair, seed and tuner, in that order.
@@ -132,6 +139,7 @@ def plan_pairs(
                         metric=table.metric,
                         table=table.fingerprint,
                         number=number,
+                        options=tuple(sorted((options or {}).get(tuner, {}).items())),
                     )
                     for seed in seeds
                     for tuner in tuners

@@ -1,7 +1,7 @@
 """The tuners that a bench can run, by name: the recommender and its rivals, built alike."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from at2.errors import UnknownNameError
 from at2.rivals.registry import build_rival, is_rival, rival_names
@@ -9,12 +9,13 @@ from at2.rivals.registry import build_rival, is_rival, rival_names
 if TYPE_CHECKING:
     from at2.bench.plan import RunConfig
     from at2.recommend import Tuner
+    from at2.surrogate import Surrogate
     from at2.tables import LearningCurveTable
 
 Builder = Callable[["LearningCurveTable", "RunConfig"], "Tuner"]
 
 
-def _at2(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
+def _at2(table: "LearningCurveTable", run: "RunConfig", surrogate: "str | Surrogate" = "default") -> "Tuner":
     from at2.recommend import Budget, Recommender
 
     return Recommender(
@@ -24,10 +25,22 @@ def _at2(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
         budget=Budget(epochs=run.budget_epochs),
         seed=run.seed,
         metric=run.metric,
+        surrogate=surrogate,
     )
 
 
-TUNERS: dict[str, Builder] = {"at2": _at2}
+def _at2_kronecker(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
+    return _at2(table, run, "kronecker")
+
+
+def _at2_2021(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
+    from at2.surrogate.at2_2021 import AutoTuning2021
+
+    settings: dict[str, Any] = {"num_tuning_budget": run.budget_epochs, **dict(run.options)}
+    return _at2(table, run, AutoTuning2021(**settings))
+
+
+TUNERS: dict[str, Builder] = {"at2": _at2, "at2-kronecker": _at2_kronecker, "at2-2021": _at2_2021}
 """Tuners other than the rivals of `at2.rivals.registry`."""
 
 

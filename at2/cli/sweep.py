@@ -14,6 +14,7 @@ import click
 
 from at2.bench.plan import DATABASES
 from at2.cli.options import CommaList, NumberList
+from at2.cli.published import SURROGATES, choose_tuners, published_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
     "--pairs", type=CommaList(), default="all", show_default=True, help="'all', or targets and numbers: CIFAR100,3"
 )
 @click.option("--tuners", type=CommaList(), default="at2,average-rank", show_default=True, help="Who recommends.")
+@click.option(
+    "--surrogate",
+    "surrogates",
+    multiple=True,
+    type=click.Choice(list(SURROGATES)),
+    help="What the tuner at2 believes with; give again to compare.  [default: default]",
+)
 @click.option(
     "--budget", type=click.IntRange(min=1), default=100, show_default=True, help="Training epochs for each target."
 )
@@ -64,10 +72,12 @@ if TYPE_CHECKING:
     help="How the summary is shown.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no table, for logs.")
+@published_options
 def sweep(  # one argument for each option
     databases: tuple[str, ...],
     pairs: tuple[str, ...],
     tuners: tuple[str, ...],
+    surrogates: tuple[str, ...],
     budget: int,
     seeds: tuple[int, ...],
     jobs: int,
@@ -77,6 +87,7 @@ def sweep(  # one argument for each option
     fresh: bool,
     fmt: str,
     quiet: bool,
+    settings: dict[str, int | float],
 ) -> None:
     """Recommend a configuration for the target of each published pair, and keep the record.
 
@@ -87,13 +98,15 @@ def sweep(  # one argument for each option
     from at2.bench.sweep import run_sweep
     from at2.bench.tuners import check_tuner
 
+    tuners = choose_tuners(tuners, surrogates, settings)
     for tuner in tuners:
         check_tuner(tuner)
     start = time.perf_counter()
     databases = tuple(dict.fromkeys(databases)) or DATABASES
     if fetch:
         _fetch(databases, quiet=quiet)
-    plan = plan_pairs(databases, pairs=pairs, tuners=tuners, budget_epochs=budget, seeds=seeds)
+    options = {"at2-2021": settings}
+    plan = plan_pairs(databases, pairs=pairs, tuners=tuners, budget_epochs=budget, seeds=seeds, options=options)
     with _progress(len(plan), quiet=quiet) as note:
         outcomes = run_sweep(plan, record=record, jobs=jobs, fresh=fresh, on_outcome=note)
     complete = [outcome.run for outcome in outcomes if outcome.status != "failed"]

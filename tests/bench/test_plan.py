@@ -61,3 +61,11 @@ def test_pairs_by_target_and_by_number() -> None:
 def test_an_unknown_pair_is_answered_with_those_there_are() -> None:
     with pytest.raises(UnknownNameError, match=r"no pair 'CIFAR101'; .*hyperrec: 1 CIFAR100, 2 IP102"):
         plan_pairs(["hyperrec"], pairs=["CIFAR101"], tuners=["at2"], budget_epochs=100)
+
+
+def test_options_of_a_tuner_are_part_of_a_run(run: RunConfig) -> None:
+    tuned = dataclasses.replace(run, options=(("batch_size", 20), ("lr", 0.1)))
+    assert RunConfig.from_json(tuned.to_json()) == tuned
+    assert tuned.to_json()["options"] == {"batch_size": 20, "lr": 0.1}
+    assert tuned.folder_name != run.folder_name
+    assert "options" not in run.to_json()  # records made before there were options still count

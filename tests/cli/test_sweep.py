@@ -13,7 +13,14 @@ from at2.cli.main import cli
         (["--seeds", "0,x"], "whole numbers from 0 with commas between them wanted, '0,x' came"),
         (["--pairs", "a,,b"], "words with commas between them wanted, 'a,,b' came"),
         (["--database", "mnist"], "'mnist' is not one of 'hyperrec', 'lcbench'"),
-        (["--tuners", "at3"], "no tuner 'at3'; the tuners are at2, average-rank, random-search"),
+        (
+            ["--tuners", "at3"],
+            "no tuner 'at3'; the tuners are at2, at2-kronecker, at2-2021, average-rank, random-search",
+        ),
+        (["--surrogate", "gp"], "'gp' is not one of 'default', 'kronecker', 'at2-2021'"),
+        (["--lr", "0.1"], "--lr is a setting of --surrogate at2-2021"),
+        (["--surrogate", "at2-2021", "--num-inducing-point", "0"], "num_inducing_point must be a whole number from 1"),
+        (["--surrogate", "at2-2021", "--tuners", "average-rank"], "--surrogate is for the tuner at2"),
         (["--pairs", "CIFAR101"], "no pair 'CIFAR101'; choose 'all'"),
     ],
 )
