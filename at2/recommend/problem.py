@@ -20,6 +20,7 @@ from at2.recommend.candidates import Candidates, Chosen, SampledCandidates, own_
 from at2.recommend.histories import MAX_GRID, PastRuns, choose_grid, read_history, rename_columns
 from at2.recommend.query import ConfigId
 from at2.recommend.report import Finding, HistoryReport
+from at2.recommend.twins import merge_twins
 from at2.space.parameters import is_missing
 from at2.surrogate import History
 
@@ -123,6 +124,7 @@ def build_problem(
     runs = _no_runs(space, length)
     if table is not None:
         runs = read_history(table, names, space, metric=metric, n_epoch=length, rename=rename)
+        runs = merge_twins(runs, keep=chosen.known or ())
     return _assemble(
         runs,
         chosen,

@@ -1,0 +1,62 @@
+"""at2/recommend/twins.py: runs of one configuration under several ids."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from at2.recommend import Problem
+from at2.recommend.problem import build_problem
+from at2.tables import LearningCurveTable, Metric
+
+NAN = float("nan")
+
+
+def table(lr: list[float], run: list[list[int]]) -> LearningCurveTable:
+    """A table whose task k has run the configurations `run[k]`; a value says which task and configuration it is of."""
+    values = np.full((len(run), 1, len(lr), 2), NAN)
+    seconds = np.full_like(values, NAN)
+    for task, configs in enumerate(run):
+        for config in configs:
+            values[task, 0, config] = 10 * task + config
+            seconds[task, 0, config] = 1.0 + config
+    return LearningCurveTable(
+        {"m": values},
+        tasks=[f"t{k}" for k in range(len(run))],
+        configs=pd.DataFrame({"lr": lr}, index=pd.RangeIndex(len(lr), name="config_id")),
+        metrics=[Metric("m", maximize=True)],
+        seconds=seconds,
+    )
+
+
+def finals(problem: Problem) -> np.ndarray:
+    return problem.history.values[:, 0, :, -1].numpy()
+
+
+def test_runs_of_equal_configurations_on_different_tasks_are_one() -> None:
+    problem = build_problem(table([0.1, 0.2, 0.1, 0.2], [[0, 1], [2, 3]]), target="new")
+    assert problem.config_ids == (0, 1)
+    np.testing.assert_array_equal(finals(problem), [[0, 1], [12, 13]])
+    assert problem.source_seconds.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert "2 are the same as others" in str(problem.report)
+
+
+def test_two_that_one_task_has_run_both_stay_apart() -> None:
+    problem = build_problem(table([0.1, 0.1, 0.1], [[0, 1], [2]]), target="new")
+    assert problem.config_ids == (0, 1)
+    np.testing.assert_array_equal(finals(problem), [[0, 1], [12, NAN]])
+
+
+@pytest.mark.parametrize("picked", [[2], [2, 0]])
+def test_an_id_that_was_asked_for_stays(picked: list[int]) -> None:
+    problem = build_problem(table([0.1, 0.2, 0.1, 0.2], [[0, 1], [2, 3]]), target="new", candidates=picked)
+    assert set(picked) <= set(problem.config_ids)
+    names = [name for name, may in zip(problem.config_ids, problem.is_candidate.tolist(), strict=True) if may]
+    assert set(names) == set(picked)
+
+
+def test_what_no_source_has_run_and_what_is_alone_stays() -> None:
+    lonely = table([0.1, 0.1, 0.3], [[0], [2], [1]])
+    problem = build_problem(lonely, target="t2")
+    assert problem.config_ids == (0, 1, 2)
+    assert torch.isnan(problem.history.values[:, :, 1]).all()
