@@ -9,6 +9,7 @@ import click
 
 from at2.bench.plan import DATABASES
 from at2.cli.regret import regret
+from at2.cli.utility import utility
 
 if TYPE_CHECKING:
     from at2.bench.speed import Reading
@@ -20,6 +21,7 @@ def bench() -> None:
 
 
 bench.add_command(regret)
+bench.add_command(utility)
 
 
 @bench.command()
