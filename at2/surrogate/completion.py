@@ -28,8 +28,9 @@ from at2.surrogate.warp import Warp, choose_warp
 _LOG = logging.getLogger(__name__)
 _EPOCH_CURVES = 300  # curves that the epoch covariance is estimated from
 _FIT_CURVES = 400  # curves that length scales and variances are fitted on, over all sources
-_FIT_SIZE = 700  # coefficients of one source in that fit; the cost is its cube
+_FIT_SIZE = 400  # coefficients of one source in that fit; the cost is its cube
 _SIZE = 3600  # coefficients of one source that are conditioned on together
+_TOTAL = 7800  # cube root of the sum over sources of their cubes
 _FENCE = 5.0  # in the distances of the 5 % and 95 % quantiles; readings beyond teach no more than one at the fence
 _LARGEST = 1e100  # larger numbers overflow when squared
 
@@ -212,7 +213,8 @@ class _Completion:
 
     def _complete_source(self, source: int, n_config: int) -> tuple[Tensor, Tensor]:
         """Standardized mean and variance of one source's curves on the grid, ``(n_config, n_epoch)`` each."""
-        rows = self._draw(source, max(self.settings.max_size // self.factor.shape[1], 1))
+        size = min(self.settings.max_size, int(_TOTAL / self.z.shape[0] ** (1 / 3)))
+        rows = self._draw(source, max(size // self.factor.shape[1], 1))
         kernel, grid = self.kernel, torch.arange(n_config, device=rows.device)
         posterior = LatentPosterior(kernel.matrix(self.points[rows]), self._whiten(source, rows))
         same = (grid[:, None] == rows).to(self.points.dtype)

@@ -30,6 +30,7 @@ from at2.surrogate.kernels import EpochKernel
 
 _FIT_CURVES = 150  # curves that the six numbers of K_0 are fitted to
 _WORK = 3e8  # multiplications of one evaluation; long curves are fitted on fewer of them
+_KNOTS = 96  # longer curves are estimated at that many epochs at most, and interpolated
 _SMALLEST_NOISE = 1e-4
 
 
@@ -77,15 +78,50 @@ def fit_epochs(curves: Tensor, *, n_step: int = 20, max_iter: int = 30) -> Epoch
     Returns:
         The model, finite whatever the curves hold.
     """
+    knots = _knots(curves.shape[1]).to(curves.device)
+    between = _interpolation(knots, curves.shape[1]).to(curves)
+    curves = _gather(curves, between)
     seen = torch.isfinite(curves)
     filled = torch.where(seen, curves, torch.zeros_like(curves))
     mean = _mean_curve(filled, seen)
     few = max(min(_FIT_CURVES, curves.shape[0], int(_WORK / curves.shape[1] ** 3)), 1)
-    start, noise = _fit_kernel(filled[:few] - mean * seen[:few], seen[:few], max_iter=max_iter)
+    start, noise = _fit_kernel(filled[:few] - mean * seen[:few], seen[:few], knots, max_iter=max_iter)
     covariance = start
     for _ in range(n_step):
         mean, covariance = _improve(filled, seen, mean, covariance, start, noise)
-    return EpochModel(mean, covariance, noise)
+    return EpochModel(between @ mean, between @ covariance @ between.T, noise)
+
+
+def _knots(n_epoch: int) -> Tensor:
+    """Epochs, counted from 0, that the estimate is made at: all of short curves, else denser where curves move fast."""
+    if n_epoch <= _KNOTS:
+        return torch.arange(n_epoch)
+    even = torch.linspace(0, n_epoch - 1, _KNOTS // 2)
+    early = torch.logspace(0, np.log10(n_epoch), _KNOTS // 2) - 1
+    chosen: Tensor = torch.unique(torch.cat([even, early]).round().long().clamp(0, n_epoch - 1))
+    return chosen
+
+
+def _interpolation(knots: Tensor, n_epoch: int) -> Tensor:
+    """Weights that interpolate between the knots linearly, ``(n_epoch, n_knot)``."""
+    epochs = torch.arange(n_epoch, device=knots.device)
+    right = torch.searchsorted(knots, epochs).clamp(max=knots.numel() - 1)
+    left = (right - 1).clamp_min(0)
+    gap = (knots[right] - knots[left]).clamp_min(1)
+    share = (epochs - knots[left]) / gap  # of the right knot; the same knot twice gives all to itself
+    weights = torch.zeros(n_epoch, knots.numel(), dtype=torch.float64, device=knots.device)
+    weights[epochs, left] += 1.0 - share
+    weights[epochs, right] += share
+    return weights
+
+
+def _gather(curves: Tensor, between: Tensor) -> Tensor:
+    """Mean of the readings around each knot, ``(n, n_knot)``, NaN where there is none."""
+    nearest = torch.nn.functional.one_hot(between.argmax(1), between.shape[1]).to(curves)
+    seen = torch.isfinite(curves).to(curves)
+    count = seen @ nearest
+    total = torch.where(seen > 0, curves, torch.zeros_like(curves)) @ nearest
+    return torch.where(count > 0, total / count.clamp_min(1.0), torch.full_like(total, torch.nan))
 
 
 def _mean_curve(filled: Tensor, seen: Tensor) -> Tensor:
@@ -97,10 +133,10 @@ def _mean_curve(filled: Tensor, seen: Tensor) -> Tensor:
     return mean[known[position.clamp_min(0)]]
 
 
-def _kernel(raw: Tensor, n_epoch: int) -> tuple[Tensor, Tensor]:
-    """K_0 and the noise from log variance, two log shares, two log length scales and log noise."""
+def _kernel(raw: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
+    """K_0 at the knots and the noise from log variance, two log shares, two log length scales and log noise."""
     shares = torch.softmax(torch.cat([raw.new_zeros(1), raw[1:3]]), 0)
-    correlation = EpochKernel(shares, raw[3].exp(), raw[4].exp()).matrix(n_epoch)
+    correlation = EpochKernel(shares, raw[3].exp(), raw[4].exp()).matrix(int(knots[-1]) + 1)[knots][:, knots]
     return (raw[0].exp() + 1e-8) * correlation, raw[5].exp() + _SMALLEST_NOISE
 
 
@@ -112,15 +148,14 @@ def _masked_cholesky(covariance: Tensor, noise: Tensor | float, seen: Tensor) ->
     return lower
 
 
-def _fit_kernel(residual: Tensor, seen: Tensor, *, max_iter: int) -> tuple[Tensor, float]:
+def _fit_kernel(residual: Tensor, seen: Tensor, knots: Tensor, *, max_iter: int) -> tuple[Tensor, float]:
     """Maximize the likelihood of K_0's six numbers under wide log-normal priors."""
-    n_epoch = residual.shape[1]
     start = torch.tensor([0.0, 0.0, -1.0, np.log(2.0), np.log(10.0), np.log(1e-2)], dtype=torch.float64)
 
     @torch.enable_grad()
     def loss(at: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         raw = torch.from_numpy(at).requires_grad_()
-        covariance, noise = _kernel(raw.to(residual.device), n_epoch)
+        covariance, noise = _kernel(raw.to(residual.device), knots)
         factor = _masked_cholesky(covariance, noise, seen)
         white = torch.linalg.solve_triangular(factor, residual[:, :, None], upper=False)
         density = 0.5 * white.square().sum() + factor.diagonal(dim1=1, dim2=2).log().sum()
@@ -130,7 +165,7 @@ def _fit_kernel(residual: Tensor, seen: Tensor, *, max_iter: int) -> tuple[Tenso
 
     bounds = [(float(s) - 8.0, float(s) + 8.0) for s in start]
     found = minimize(loss, start.numpy(), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": max_iter})
-    covariance, noise = _kernel(torch.from_numpy(found.x).to(residual), n_epoch)
+    covariance, noise = _kernel(torch.from_numpy(found.x).to(residual), knots)
     return covariance, float(noise)
 
 

@@ -158,6 +158,7 @@ def test_a_completion_is_finite_or_refused_in_words(history: History) -> None:
     assert bool((done.variance >= 0).all())
 
 
+@pytest.mark.slow
 def test_a_thousand_configurations_with_equal_features() -> None:
     values = torch.randn(1, 1, 1000, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     values[0, 0, ::2, 1:] = NAN

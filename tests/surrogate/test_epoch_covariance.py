@@ -50,3 +50,16 @@ def test_the_factor_and_the_rest_have_the_variances_of_the_whole() -> None:
         factor, rest = EpochModel(mean, covariance, 1e-3).factor(rank)
         assert factor.shape[1] <= rank
         torch.testing.assert_close(factor.square().sum(1) + rest, covariance.diagonal())
+
+
+def test_very_long_curves_are_estimated_at_some_epochs_and_interpolated() -> None:
+    epochs = torch.arange(1, 401, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    level = torch.randn(15, 1, dtype=torch.float64, generator=generator)
+    curves = level - 2.0 / epochs.sqrt() + 0.01 * torch.randn(15, 400, dtype=torch.float64, generator=generator)
+    curves[:, epochs % 7 != 0] = float("nan")  # validated after every seventh epoch
+    found = fit_epochs(curves, max_iter=8)
+    assert found.covariance.shape == (400, 400)
+    expected = level.mean() - 2.0 / epochs.sqrt()
+    torch.testing.assert_close(found.mean[10:], expected[10:], atol=0.2, rtol=0)
+    assert 0.5 < float(found.covariance[200, 350] / level.var()) < 1.5
