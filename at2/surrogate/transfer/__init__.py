@@ -15,9 +15,12 @@ symbol   meaning                                                       shape
 ======== ============================================================= =====================================
 
 ``n_column`` is the number of epochs plus one: the last column is the best of the curve, which is what a configuration
-is worth. The model is ``y = m + s (mu + p (F' w + deviation) + noise)`` with ``w ~ N(0, tau^2)`` on the source curves,
-deviation ``~ N(0, delta Kc (x) Ke)`` and a profile ``p(t) = (t / T)^kappa`` over the epochs. ``tau, delta, kappa`` and
-``s`` are averaged over a grid, weighted by how well each explains the readings; everything else is exact.
+is worth. The model is ``y = m + s (mu + F' w + level + shape)`` with weights ``w ~ N(0, tau^2 / n_source)`` of the
+source curves and two deviations of the target's own: ``level ~ N(0, delta Kc (x) a a')`` in what configurations are
+worth, with ``a`` the loading of each column on the last one, and ``shape ~ N(0, gamma Kc (x) (Ke - a a'))`` in how
+curves get there, noise of readings included. ``tau, delta, gamma`` and ``s`` are averaged over a grid, weighted by
+how well each explains the readings; everything else is exact. Keeping the two deviations apart is what keeps the
+model honest: a flat or smooth curve says that curves are smooth, not that configurations are alike.
 """
 
 from at2.surrogate.transfer.surrogate import WeightedSources

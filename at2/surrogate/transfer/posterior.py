@@ -73,7 +73,7 @@ class Posterior:
         pivot = (variance - row.square().sum(1)).clamp_min(1e-8).sqrt()
         to_values = (to_values - torch.einsum("hn,hnc->hc", row, self._projected)) / pivot[:, None]
         explained = torch.einsum("hn,hnk->hk", row, self._whitened)
-        b = (h.mean(*cell)[:, 0] - explained[:, 1]) / pivot
+        b = (h.mean(*cell) - explained[:, 1]) / pivot
         if latent is None:
             a = self.scale_mean * b
         else:
@@ -135,7 +135,7 @@ class Posterior:
         """Return mean and variance of n cells under some hypotheses, each ``(n_which, n)``."""
         projected = self._project(configs, columns, which)
         whitened = self._whitened[which]
-        above = self.hypotheses.mean(configs, columns, which) - torch.einsum("hnc,hn->hc", projected, whitened[..., 1])
+        above = self.hypotheses.mean(configs, columns) - torch.einsum("hnc,hn->hc", projected, whitened[..., 1])
         mean = torch.einsum("hnc,hn->hc", projected, whitened[..., 0]) + self.hypotheses.prior.location
         mean = mean + self.scale_mean[which, None] * above
         variance = self.hypotheses.variance(configs, columns, which) - projected.square().sum(1)
@@ -166,8 +166,8 @@ class Posterior:
         h = self.hypotheses
         n_source = h.prior.sources.shape[0]
         spread = h.weight_variance[which]
-        cross = h.prior.sources[:, self._configs, self._columns].T * h.profile[which][:, self._columns, None]
-        projected = torch.linalg.solve_triangular(self._factor[which], cross * spread[:, None, None], upper=False)
+        cross = h.prior.sources[:, self._configs, self._columns].T * spread[:, None, None]
+        projected = torch.linalg.solve_triangular(self._factor[which], cross, upper=False)
         innovation = self._whitened[which, :, 0] / self.scale_mean[which, None] - self._whitened[which, :, 1]
         mean = torch.einsum("hns,hn->hs", projected, innovation)
         variance = spread[:, None] - projected.square().sum(1)

@@ -71,7 +71,7 @@ def test_fork_is_independent_and_predict_takes_rows() -> None:
 
 
 def test_samples_of_values_have_the_moments_of_the_belief() -> None:
-    belief = WeightedSources(grid=Grid((0.5,), (0.25,), (0.0,), 1)).fit(small_history())
+    belief = WeightedSources(grid=Grid((0.5,), (0.25,), (1.0,), 1)).fit(small_history())
     belief.observe(0, 0, 0.4)
     belief.observe(3, 0, 0.5)
     samples = belief.sample_values(20_000, seed=1)
@@ -155,6 +155,6 @@ def test_bad_settings_are_named() -> None:
     with pytest.raises(ValueError, match=r"temper must lie in \(0, 1\]"):
         WeightedSources(temper=0.0)
     with pytest.raises(ValueError, match="must be positive"):
-        Grid(deviations=(0.0,))
+        Grid(levels=(0.0,))
     with pytest.raises(ValueError, match="at least one value"):
-        Grid(profiles=())
+        Grid(shapes=())

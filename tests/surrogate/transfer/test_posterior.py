@@ -12,7 +12,7 @@ from at2.surrogate.transfer.prior import fit_prior, prior_without_sources
 from at2.surrogate.transfer.sources import standardize
 from tests.surrogate.transfer.problems import small_history
 
-GRID = Grid(weight_spreads=(0.5, 2.0), deviations=(0.5, 4.0), profiles=(0.0, 0.5), n_scale=3)
+GRID = Grid(weight_spreads=(0.5, 2.0), levels=(0.5, 4.0), shapes=(0.3, 2.0), n_scale=3)
 READINGS = [(0, 0, -0.3), (2, 0, 0.4), (0, 1, 0.1), (2, 1, 0.2), (4, 0, -1.5), (0, 2, 0.15)]
 NOISE = 1e-4
 
@@ -37,7 +37,7 @@ class Dense:
     def __init__(self, h: Hypotheses, which: int, scale: float) -> None:
         cells = all_cells(h)
         k = scale**2 * h.covariance(cells, cells)[which]
-        mean = h.prior.location + scale * h.mean(*cells)[which]
+        mean = h.prior.location + scale * h.mean(*cells)
         seen = torch.tensor([i * h.prior.mean.shape[1] + t for i, t, _ in READINGS])
         y = torch.tensor([value for *_, value in READINGS], dtype=torch.float64)
         noisy = k[seen][:, seen] + scale**2 * NOISE * torch.eye(len(seen), dtype=torch.float64)
@@ -109,8 +109,8 @@ def test_source_weights_are_those_of_the_dense_regression(conditioned: tuple[Hyp
     for which in range(len(h)):
         scale = posterior.scale_mean[which]
         k = h.covariance(cells, cells)[which] + NOISE * torch.eye(len(y), dtype=torch.float64)
-        cross = h.weight_variance[which] * h.prior.sources[:, cells[0], cells[1]] * h.profile[which, cells[1]]
-        residual = (y - h.prior.location) / scale - h.mean(*cells)[which]
+        cross = h.weight_variance[which] * h.prior.sources[:, cells[0], cells[1]]
+        residual = (y - h.prior.location) / scale - h.mean(*cells)
         expected = 1.0 / n_source + cross @ torch.linalg.solve(k, residual) / n_source**0.5
         mean, variance = posterior.source_weights(torch.tensor([which]))
         torch.testing.assert_close(mean[0], expected, rtol=1e-7, atol=1e-8)
@@ -149,3 +149,14 @@ def test_few_sources_are_enough(n_source: int) -> None:
     mean, variance = posterior.value_moments()
     assert bool(torch.isfinite(mean).all())
     assert bool((variance > 0).all())
+
+
+def test_a_flat_curve_says_little_of_other_configurations() -> None:
+    h = hypotheses()
+    flat, once = Posterior(h), Posterior(h)
+    for column in range(5):
+        flat.observe(0, column, -1.0)
+    once.observe(0, 0, -1.0)
+    level = h.level
+    expected = [float((posterior.weights * level).sum()) for posterior in (flat, once)]
+    assert expected[0] > 0.5 * expected[1]  # how far configurations differ is not judged by how smooth one of them is
