@@ -37,6 +37,7 @@ class SearchState:
         entry_cost: What the next epoch costs on top, once: to start a configuration, or to take up a paused one. The
             price of `h` further epochs is ``entry_cost + h * cost``.
         best_seen: Best reading so far, larger is better, minus infinity before the first.
+        left: What is left of the budget once pending work is paid for, in its unit.
     """
 
     done: Tensor
@@ -45,6 +46,7 @@ class SearchState:
     cost: Tensor
     entry_cost: Tensor
     best_seen: float
+    left: float = math.inf
 
     def price(self, configs: Tensor, steps: Tensor) -> Tensor:
         """Return the expected cost of `steps` further epochs of `configs`, in the unit of the budget, ``(m,)``."""
@@ -159,18 +161,17 @@ class Ledger:
         open_configs = [self._asked[number][0] for number in self.pending]
         cost = self.costs.predict() if self.budget.seconds is not None else torch.ones_like(self.costs.predict())
         entry = self._entry_cost()
-        horizon = torch.minimum(self.n_epoch - self.done, self._affordable(cost, entry, open_configs))
+        left = self.budget.amount - self.spent - float(cost[open_configs].sum())
+        horizon = torch.minimum(self.n_epoch - self.done, self._affordable(cost, entry, left))
         horizon[~self.eligible] = 0
         horizon[open_configs] = 0
         best = max((sign * t.value for t in self.told if t.value is not None), default=-math.inf)
-        return SearchState(self.done.clone(), horizon, self.eligible.clone(), cost, entry, best)
+        return SearchState(self.done.clone(), horizon, self.eligible.clone(), cost, entry, best, left)
 
-    def _affordable(self, cost: Tensor, entry: Tensor, open_configs: list[int]) -> Tensor:
-        """Epochs of each configuration that the rest of the budget pays for, pending work taken off."""
-        left = self.budget.amount - self.spent
+    def _affordable(self, cost: Tensor, entry: Tensor, left: float) -> Tensor:
+        """Epochs of each configuration that the rest of the budget pays for."""
         if self.budget.seconds is not None and not self.costs.known:  # nothing to divide by yet: one epoch will tell
-            return torch.where(left > entry, self.n_epoch, 0)
-        left -= float(cost[open_configs].sum())
+            return torch.where(self.budget.amount - self.spent > entry, self.n_epoch, 0)
         steps = (left - entry) / cost + 1e-9  # what was added up in fractions may miss a whole epoch by a rounding
         return steps.clamp(0, self.n_epoch).floor().long()
 

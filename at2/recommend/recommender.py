@@ -104,7 +104,7 @@ class Recommender:
         self.stopping = StoppingRule(utility=utility, tolerance=tolerance, confidence=confidence)
         self._device = check_device(device)
         self._surrogate = make_surrogate(surrogate) if isinstance(surrogate, str) else surrogate
-        self._acquisition = acquisition or default_acquisition(self._surrogate, goal)
+        self._acquisition = acquisition or default_acquisition(self._surrogate, goal, priced=utility is not None)
         self._gauge = KnowledgeGradient() if goal == "recommend" else ExpectedBest()  # of what further epochs gain
         self.problem = build_problem(
             table,

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient, reachable_cells
+from at2.recommend.finish import FinishIncumbent
 from at2.recommend.ledger import SearchState
 from at2.surrogate import Belief, Prediction, Surrogate
 
@@ -64,13 +65,17 @@ class UpperConfidenceBound:
         return Choice(int(configs[best]), float(bound[best]), int(steps_ahead[best]))
 
 
-def default_acquisition(surrogate: Surrogate, goal: str) -> Acquisition:
+def default_acquisition(surrogate: Surrogate, goal: str, *, priced: bool = False) -> Acquisition:
     """Return the rule that goes with a surrogate and a goal.
 
     Args:
         surrogate: The surrogate; one that was published with the upper confidence bound keeps it for every goal.
         goal: ``"recommend"`` or ``"train"``.
+        priced: Whether the run may end at any time because epochs have a price; then what is trained best improves
+            step by step, rather than in the last epochs of the budget.
     """
     if isinstance(surrogate, PublishedWithUcb):
         return UpperConfidenceBound(surrogate.ucb_beta)
-    return KnowledgeGradient() if goal == "recommend" else ExpectedBest()
+    if goal == "recommend":
+        return KnowledgeGradient()
+    return ExpectedBest() if priced else FinishIncumbent()

@@ -32,7 +32,7 @@ def test_the_processor_is_what_none_means(table: LearningCurveTable) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a graphics card")
 def test_a_device_that_is_not_there_is_refused(table: LearningCurveTable) -> None:
-    with pytest.raises(DeviceError, match="device 'cuda' cannot be used here .*; there are 'cpu'"):
+    with pytest.raises(DeviceError, match=r"device 'cuda' cannot be used here .*; there are 'cpu'"):
         make(table, device="cuda")
 
 

@@ -44,7 +44,9 @@ def test_state_says_what_entering_costs(table: LearningCurveTable) -> None:
     assert state.horizon.max() <= 37
 
 
-@pytest.mark.parametrize("budget", [Budget(epochs=20, start_cost=1.5, resume_cost=0.25), Budget(epochs=7, start_cost=6)])
+@pytest.mark.parametrize(
+    "budget", [Budget(epochs=20, start_cost=1.5, resume_cost=0.25), Budget(epochs=7, start_cost=6)]
+)
 def test_entering_is_paid_from_the_budget(table: LearningCurveTable, measure: Measure, budget: Budget) -> None:
     recommender = make(table, budget=budget)
     asked = []

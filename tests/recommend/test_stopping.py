@@ -116,7 +116,8 @@ def test_close_enough_stops_a_run(table: LearningCurveTable, measure: Measure) -
     recommender = make(table, budget=Budget(epochs=48), tolerance=0.05, confidence=0.8)
     n_asked = len(play(recommender, measure))
     assert n_asked < 48
-    assert recommender.stopped_because.startswith(f"configuration {recommender.recommend().config_id} is within 0.05 of")
+    best = recommender.recommend().config_id
+    assert recommender.stopped_because.startswith(f"configuration {best} is within 0.05 of")
     assert recommender.stopped_because.endswith("more than 0.8")
     strict = make(table, budget=Budget(epochs=48), tolerance=0.05, confidence=0.99)
     assert len(play(strict, measure)) >= n_asked
