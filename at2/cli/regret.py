@@ -34,7 +34,13 @@ if TYPE_CHECKING:
 @click.option("--draws", type=click.IntRange(min=1), default=1, show_default=True, help="Drawings of the sources.")
 @click.option("--seeds", type=NumberList(), default="0", show_default=True, help="Repetitions.")
 @click.option("--targets", type=CommaList(), default="all", show_default=True, help="Only these targets.")
-@click.option("--rivals", type=CommaList(), default="all", show_default=True, help="'all', 'cheap', or names.")
+@click.option(
+    "--rivals",
+    type=CommaList(),
+    default="all",
+    show_default=True,
+    help="'all', 'cheap' (milliseconds a run), or names.",
+)
 @click.option(
     "--budget",
     "budgets",
@@ -127,13 +133,17 @@ def _budget(text: str) -> Budget:
 
 
 def _choose_rivals(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Resolve 'all' and 'cheap', and say what has to be left out."""
-    from at2.rivals.registry import rival_names
+    """Resolve 'all' and 'cheap', and say what has to be left out, and how to get it."""
+    from at2.rivals.registry import cheap_names, missing_library, rival_names
 
-    chosen: list[str] = []
-    for name in names:
-        chosen += ["at2", *rival_names()] if name in ("all", "cheap") else [name]
-    return tuple(dict.fromkeys(chosen))
+    groups = {"all": ("at2", *rival_names()), "cheap": ("at2", *cheap_names())}
+    chosen = dict.fromkeys(each for name in names for each in groups.get(name, (name,)))
+    for name in list(chosen):
+        library = missing_library(name)
+        if library is not None:
+            click.echo(f"left out: {name} needs {library}; pip install 'at2[rivals]'", err=True)
+            del chosen[name]
+    return tuple(chosen)
 
 
 @contextlib.contextmanager

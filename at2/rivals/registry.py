@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from at2.errors import UnknownNameError
+from at2.rivals.libraries import is_installed
 
 if TYPE_CHECKING:
     from at2.recommend import Budget, Problem, Tuner
@@ -29,6 +30,19 @@ _NATIVE: dict[str, tuple[str, dict[str, Any]]] = {
     "asha": ("asha:ASHA", {}),
     "multi-stage-grid": ("multi_stage:MultiStageGrid", {}),
     "population": ("population:PopulationBasedTraining", {}),
+    "latent-kronecker": ("latent_kronecker:LatentKronecker", {}),
+}
+
+_DEAR = ("latent-kronecker",)
+
+_LIBRARY: dict[str, tuple[str, dict[str, Any], str]] = {  # the last word is the library that does the work
+    "optuna-tpe": ("optuna_samplers:OptunaSampler", {"sampler": "tpe"}, "optuna"),
+    "optuna-gp": ("optuna_samplers:OptunaSampler", {"sampler": "gp"}, "optuna"),
+    "dehb": ("dehb_rival:DEHBRival", {}, "dehb"),
+    "smac": ("smac_rival:SMACRival", {}, "smac"),
+    "syne-tune-zero-shot": ("syne_tune_rival:SyneTuneZeroShot", {}, "syne_tune"),
+    "syne-tune-quantile": ("syne_tune_rival:SyneTuneQuantile", {}, "syne_tune"),
+    "syne-tune-bounding-box": ("syne_tune_rival:SyneTuneBoundingBox", {}, "syne_tune"),
 }
 
 
@@ -39,12 +53,29 @@ def rival_names() -> tuple[str, ...]:
         >>> "asha" in rival_names()
         True
     """
-    return tuple(_NATIVE)
+    return (*_NATIVE, *_LIBRARY)
+
+
+def cheap_names() -> tuple[str, ...]:
+    """Give the names of the rivals that need no other library and take milliseconds a run.
+
+    Example:
+        >>> "asha" in cheap_names(), "latent-kronecker" in cheap_names()
+        (True, False)
+    """
+    return tuple(name for name in _NATIVE if name not in _DEAR)
+
+
+def missing_library(name: str) -> str | None:
+    """Say which library a rival lacks, None if it can be used; see `at2.rivals.libraries`."""
+    if name not in _LIBRARY or is_installed(_LIBRARY[name][2]):
+        return None
+    return _LIBRARY[name][2]
 
 
 def is_rival(name: str) -> bool:
     """Say whether a rival has that name."""
-    return name in _NATIVE or re.fullmatch(r"shortlist-[1-9]\d*x[1-9]\d*", name) is not None
+    return name in (*_NATIVE, *_LIBRARY) or re.fullmatch(r"shortlist-[1-9]\d*x[1-9]\d*", name) is not None
 
 
 def build_rival(name: str, problem: "Problem", *, budget: "Budget", seed: int = 0) -> "Tuner":
@@ -58,6 +89,7 @@ def build_rival(name: str, problem: "Problem", *, budget: "Budget", seed: int = 
 
     Raises:
         UnknownNameError: If there is no rival of that name.
+        MissingExtraError: If the library that it needs is not installed.
         At2Error: If the rival needs sources and the problem has none.
     """
     return _builder(name)(problem, budget=budget, seed=seed)
@@ -100,8 +132,10 @@ def check_rivals(names: Sequence[str]) -> None:
 
 def _builder(name: str) -> Builder:
     if not is_rival(name):
-        raise UnknownNameError(f"no rival {name!r}; the rivals are {', '.join(_NATIVE)}")
-    if name not in _NATIVE:
+        raise UnknownNameError(f"no rival {name!r}; the rivals are {', '.join(rival_names())}")
+    if name in _LIBRARY:
+        place, options, _ = _LIBRARY[name]
+    elif name not in _NATIVE:
         n_config, n_epoch_each = (int(number) for number in name.removeprefix("shortlist-").split("x"))
         place, options = "shortlist:Shortlist", {"n_config": n_config, "n_epoch_each": n_epoch_each}
     else:

@@ -30,6 +30,7 @@ class ScheduledTuner(ABC):
         candidates: Rows that may be asked for.
         n_done: Epochs told for each configuration, ``(n_config,)``.
         best: Best value told for each configuration, larger is better, minus infinity without any, ``(n_config,)``.
+        latest: Last value told for each configuration, larger is better, NaN without any, ``(n_config,)``.
         failed: Whether the training of a configuration failed, ``(n_config,)``.
     """
 
@@ -43,6 +44,7 @@ class ScheduledTuner(ABC):
         self.rng = np.random.default_rng(seed)
         self.n_done = np.zeros(n_config, dtype=int)
         self.best = np.full(n_config, -np.inf)
+        self.latest = np.full(n_config, np.nan)
         self.failed = np.zeros(n_config, dtype=bool)
         self.n_spent = 0
         self.seconds_spent = 0.0
@@ -139,9 +141,10 @@ class ScheduledTuner(ABC):
         self.n_done[row] = query.epoch
         if failed or value is None:
             self.failed[row] = True
-        elif self.problem.sign * float(value) > self.best[row]:
-            self.best[row] = self.problem.sign * float(value)
-            self._best_epoch[row] = query.epoch
+            return
+        self.latest[row] = self.problem.sign * float(value)
+        if self.latest[row] > self.best[row]:
+            self.best[row], self._best_epoch[row] = self.latest[row], query.epoch
 
     def recommend(self) -> Recommendation:
         """Return the configuration that the rule prefers now; may be called at any time.

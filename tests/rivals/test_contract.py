@@ -3,11 +3,11 @@
 import pytest
 
 from at2.recommend import Budget, Tuner, build_problem
-from at2.rivals.registry import build_rival, rival_names
+from at2.rivals.registry import build_rival, cheap_names
 from tests.contract.tuners import BUDGET, TunerContract
 from tests.rivals.conftest import make_table
 
-NATIVE = [name for name in rival_names() if name not in ("average-rank", "average-regret", "mean-final")]
+NATIVE = [name for name in cheap_names() if name not in ("average-rank", "average-regret", "mean-final")]
 
 
 @pytest.mark.parametrize("name", NATIVE, scope="class")

@@ -5,7 +5,7 @@ import pytest
 from at2.errors import At2Error, TableError, TellError
 from at2.recommend import Budget, Problem, Query, build_problem
 from at2.rivals.random_search import RandomSearch
-from at2.rivals.registry import build_rival, is_rival, make_rival, rival_names
+from at2.rivals.registry import build_rival, cheap_names, is_rival, make_rival
 from at2.rivals.schedule import Schedule, ScheduledTuner
 from at2.tables import LearningCurveTable
 from tests.rivals.conftest import make_table
@@ -42,7 +42,7 @@ def test_a_budget_in_seconds_is_kept(problem: Problem) -> None:
     assert n == 3  # a fourth epoch would end after 12 seconds
 
 
-@pytest.mark.parametrize("name", [name for name in rival_names() if name not in ("average-rank", "average-regret")])
+@pytest.mark.parametrize("name", [name for name in cheap_names() if name not in ("average-rank", "average-regret")])
 def test_every_rival_knows_budgets_in_seconds_and_lower_is_better(name: str) -> None:
     problem = build_problem(make_table(maximize=False), target="target")
     tuner = build_rival(name, problem, budget=Budget(seconds=20), seed=0)
@@ -57,7 +57,7 @@ def test_every_rival_knows_budgets_in_seconds_and_lower_is_better(name: str) -> 
 
 
 def test_only_candidates_are_asked_for_and_recommended(table: LearningCurveTable) -> None:
-    for name in rival_names():
+    for name in cheap_names():
         tuner = make_rival(name, table, target="target", candidates=[1, 4], budget=Budget(epochs=8))
         assert tuner.recommend().config_id in (1, 4)
         while (query := tuner.ask()) is not None:
