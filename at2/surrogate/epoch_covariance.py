@@ -28,7 +28,7 @@ from torch import Tensor
 
 from at2.surrogate.kernels import EpochKernel
 
-_FIT_CURVES = 150  # curves that the six numbers of K_0 are fitted to
+_FIT_CURVES = 60  # curves that the six numbers of K_0 are fitted to
 _WORK = 3e8  # multiplications of one evaluation; long curves are fitted on fewer of them
 _KNOTS = 96  # longer curves are estimated at that many epochs at most, and interpolated
 _SMALLEST_NOISE = 1e-4
@@ -67,7 +67,7 @@ class EpochModel:
         return factor, (self.covariance.diagonal() - factor.square().sum(1)).clamp_min(0.0)
 
 
-def fit_epochs(curves: Tensor, *, n_step: int = 20, max_iter: int = 30) -> EpochModel:
+def fit_epochs(curves: Tensor, *, n_step: int = 12, max_iter: int = 30) -> EpochModel:
     """Estimate mean and covariance over epochs.
 
     Args:
