@@ -1,13 +1,12 @@
 """DEHB: Hyperband whose configurations come from differential evolution, by the library of its authors."""
 
-import tempfile
 from typing import Any
 
 import numpy as np
 
 from at2.recommend import Budget, Problem
 from at2.rivals.knobs import Knobs
-from at2.rivals.libraries import quiet, require
+from at2.rivals.libraries import quiet, require, scratch_folder
 from at2.rivals.schedule import Schedule, ScheduledTuner
 
 
@@ -39,20 +38,19 @@ class DEHBRival(ScheduledTuner):
         """Yield the jobs that DEHB asks for."""
         rows: dict[Any, int] = {}
         worst = 0.0
-        with tempfile.TemporaryDirectory() as folder:
-            optimizer = self._make(folder)
-            while True:
-                with quiet("dehb"):
-                    job = optimizer.ask()
-                row = self._row(job, rows)
-                if row is None:
-                    return
-                target = min(self.n_epoch, max(1, round(float(job["fidelity"]))))
-                yield from self.train(row, target - int(self.n_done[row]))
-                cost = -float(self.best[row])
-                worst = max(worst, cost) if np.isfinite(cost) else worst
-                with quiet("dehb"):
-                    optimizer.tell(job, {"fitness": cost if np.isfinite(cost) else worst + 1.0, "cost": target})
+        optimizer = self._make(scratch_folder(self))
+        while True:
+            with quiet("dehb"):
+                job = optimizer.ask()
+            row = self._row(job, rows)
+            if row is None:
+                return
+            target = min(self.n_epoch, max(1, round(float(job["fidelity"]))))
+            yield from self.train(row, target - int(self.n_done[row]))
+            cost = -float(self.best[row])
+            worst = max(worst, cost) if np.isfinite(cost) else worst
+            with quiet("dehb"):
+                optimizer.tell(job, {"fitness": cost if np.isfinite(cost) else worst + 1.0, "cost": target})
 
     def _row(self, job: dict[str, Any], rows: dict[Any, int]) -> int | None:
         """Give the row that a job's configuration had before, else the nearest unused one, None if all are used."""

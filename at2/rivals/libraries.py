@@ -4,7 +4,10 @@ import contextlib
 import importlib
 import importlib.util
 import logging
+import shutil
+import tempfile
 import warnings
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,6 +39,13 @@ def require(library: str, module: str | None = None) -> Any:
         raise MissingExtraError(
             f"this rival needs {missing}, which is not installed; pip install 'at2[rivals]'"
         ) from error
+
+
+def scratch_folder(owner: object) -> str:
+    """Make a folder for what a library insists on writing; it goes when its owner does."""
+    folder = tempfile.mkdtemp(prefix="at2-")
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @contextlib.contextmanager

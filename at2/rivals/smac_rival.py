@@ -1,13 +1,12 @@
 """SMAC3 with several fidelities: random forests under Hyperband, by the library of its authors."""
 
-import tempfile
 from typing import Any
 
 import numpy as np
 
 from at2.recommend import Budget, Problem
 from at2.rivals.knobs import Knobs
-from at2.rivals.libraries import quiet, require
+from at2.rivals.libraries import quiet, require, scratch_folder
 from at2.rivals.schedule import Schedule, ScheduledTuner
 
 
@@ -40,24 +39,23 @@ class SMACRival(ScheduledTuner):
         """Yield the trials that SMAC asks for."""
         rows: dict[Any, int] = {}
         worst = 0.0
-        with tempfile.TemporaryDirectory() as folder:
-            facade = self._make(folder)
-            while True:
-                try:
-                    with quiet("smac"):
-                        trial = facade.ask()
-                except StopIteration:
-                    return
-                row = self._row(trial.config, rows)
-                if row is None:
-                    return
-                target = min(self.n_epoch, max(1, round(float(trial.budget or self.n_epoch))))
-                yield from self.train(row, target - int(self.n_done[row]))
-                cost = -float(self.best[row])
-                worst = max(worst, cost) if np.isfinite(cost) else worst
-                value = self._runs.TrialValue(cost=cost if np.isfinite(cost) else worst + 1.0, time=float(target))
+        facade = self._make(scratch_folder(self))
+        while True:
+            try:
                 with quiet("smac"):
-                    facade.tell(trial, value, save=False)
+                    trial = facade.ask()
+            except StopIteration:
+                return
+            row = self._row(trial.config, rows)
+            if row is None:
+                return
+            target = min(self.n_epoch, max(1, round(float(trial.budget or self.n_epoch))))
+            yield from self.train(row, target - int(self.n_done[row]))
+            cost = -float(self.best[row])
+            worst = max(worst, cost) if np.isfinite(cost) else worst
+            value = self._runs.TrialValue(cost=cost if np.isfinite(cost) else worst + 1.0, time=float(target))
+            with quiet("smac"):
+                facade.tell(trial, value, save=False)
 
     def _row(self, config: Any, rows: dict[Any, int]) -> int | None:
         """Give the row of a configuration: the one it had before, else the nearest unused, None if none is."""
