@@ -10,7 +10,7 @@ from at2.bench.contest import Match, play_match
 from at2.bench.objective import TableObjective
 from at2.bench.protocols import Case, Protocol
 from at2.bench.regret import Advance, Contest, run_regret
-from at2.bench.results import read_results
+from at2.bench.results import ResultFile, Series, read_results
 from at2.bench.standings import summarize_results
 from at2.cli.main import cli
 from at2.errors import BudgetError, FileError, UnknownNameError
@@ -173,3 +173,30 @@ def test_a_wrong_call_is_answered_in_words(
     result = CliRunner().invoke(cli, call)
     assert result.exit_code != 0
     assert message in result.output
+
+
+def test_a_budget_in_seconds_and_the_steps_of_a_task(tmp_path: Path, table: LearningCurveTable) -> None:
+    timed = LearningCurveTable(
+        {"score": table.curves()},
+        tasks=table.tasks.assign(n_images=[100.0, 200.0, 1000.0]),
+        configs=table.configs.assign(batch_size=[64, 64, 64]),
+        metrics=list(table.metrics.values()),
+        seconds=2.0 + 0.0 * table.curves(),
+        notes={"split": {"train": 0.5}},
+    )
+    timed.to_hdf5(tmp_path / "timed.h5")
+    match = Match(str(tmp_path / "timed.h5"), "random-search", Case("target", ("a",)), (Budget(seconds=11.0),))
+    (result,) = play_match(match)
+    assert (result["n_epochs"], result["train_s"]) == (5, 10.0)
+    assert result["n_steps"] == 5 * 8  # 500 samples in batches of 64
+
+
+def test_two_benches_do_not_write_the_same_file(tmp_path: Path) -> None:
+    series = Series("loo-1", "mine", "score", "f00", "asha", 5)
+    one, two = ResultFile(tmp_path, series), ResultFile(tmp_path, series)
+    one.open(environment={})
+    with pytest.raises(FileError, match="written by another process"):
+        two.open(environment={})
+    one.close()
+    two.open(environment={})
+    two.close()
