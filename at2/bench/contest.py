@@ -16,8 +16,8 @@ from at2.tables.frames import plain_value
 
 if TYPE_CHECKING:
     from at2.bench.protocols import Case
-    from at2.recommend import Query, Tuner
-    from at2.surrogate import Belief, History
+    from at2.recommend import Acquisition, Query, Tuner
+    from at2.surrogate import Belief, History, Surrogate
     from at2.tables import LearningCurveTable
 
 MARKS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 75, 100, 125, 150, 175, 200, 250, 300, 350, 400)
@@ -138,6 +138,7 @@ def _build(match: Match, table: "LearningCurveTable", budget: Budget, shared: "_
         seed=case.tuner_seed,
         metric=match.metric,
         surrogate=shared,
+        acquisition=shared.acquisition(),
     )
 
 
@@ -205,17 +206,27 @@ class _SharedFit:
     """A surrogate that is fitted once for all budgets of a match; `saved_s` is charged to those that come later."""
 
     def __init__(self, contestant: str) -> None:
-        self._name = contestant.partition(":")[2] or "default"
+        self._name = (contestant.partition(":")[2] or "default") if contestant.startswith("at2") else None
         self._belief: Belief | None = None
         self._fit_s = self.saved_s = 0.0
 
-    def fit(self, history: "History", **options: Any) -> "Belief":
-        """Fit, or give a copy of what was fitted before: the history of a match is the same for all budgets."""
+    def acquisition(self) -> "Acquisition":
+        """Give the rule that goes with the surrogate."""
+        from at2.recommend.ucb import default_acquisition
+
+        return default_acquisition(self._make(), "recommend")
+
+    def _make(self) -> "Surrogate":
         from at2.surrogate import make_surrogate
 
+        assert self._name is not None
+        return make_surrogate(self._name)
+
+    def fit(self, history: "History", **options: Any) -> "Belief":
+        """Fit, or give a copy of what was fitted before: the history of a match is the same for all budgets."""
         if self._belief is None:
             start = time.perf_counter()
-            self._belief = make_surrogate(self._name).fit(history, **options)
+            self._belief = self._make().fit(history, **options)
             self._fit_s = time.perf_counter() - start
         else:
             self.saved_s = self._fit_s

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from at2.bench.contest import Match, play_match
+from at2.bench.contest import Match, _SharedFit, play_match
 from at2.bench.objective import TableObjective
 from at2.bench.protocols import Case, Protocol
 from at2.bench.regret import Advance, Contest, run_regret
@@ -14,7 +14,8 @@ from at2.bench.results import ResultFile, Series, read_results
 from at2.bench.standings import summarize_results
 from at2.cli.main import cli
 from at2.errors import BudgetError, FileError, UnknownNameError
-from at2.recommend import Budget
+from at2.recommend import Budget, KnowledgeGradient
+from at2.recommend.ucb import UpperConfidenceBound
 from at2.tables import LearningCurveTable
 
 PROTOCOL = Protocol("loo", n_source=1, n_draw=2)
@@ -108,6 +109,11 @@ def test_at2_plays_all_budgets_on_one_fit(table_path: Path) -> None:
     both = play_match(Match(str(table_path), "at2", case, (Budget(epochs=2), Budget(epochs=4))))
     assert [result["n_epochs"] for result in both] == [2, 4]
     assert both[1]["trace"] == alone[0]["trace"]
+
+
+def test_a_surrogate_brings_its_own_rule() -> None:
+    assert isinstance(_SharedFit("at2:at2-2021").acquisition(), UpperConfidenceBound)
+    assert isinstance(_SharedFit("at2").acquisition(), KnowledgeGradient)
 
 
 def test_standings(tmp_path: Path, table_path: Path) -> None:
