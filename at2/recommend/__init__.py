@@ -3,6 +3,7 @@
 from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient
 from at2.recommend.budget import Budget
 from at2.recommend.candidates import SampledCandidates
+from at2.recommend.finish import FinishIncumbent
 from at2.recommend.journal import Journal
 from at2.recommend.ledger import SearchState, Told
 from at2.recommend.problem import Problem, build_problem
@@ -10,6 +11,7 @@ from at2.recommend.protocol import Tuner
 from at2.recommend.query import ConfigId, Query, Recommendation
 from at2.recommend.recommender import Recommender
 from at2.recommend.report import HistoryReport
+from at2.recommend.stopping import StoppingRule
 
 __all__ = [
     "Acquisition",
@@ -17,6 +19,7 @@ __all__ = [
     "Choice",
     "ConfigId",
     "ExpectedBest",
+    "FinishIncumbent",
     "HistoryReport",
     "Journal",
     "KnowledgeGradient",
@@ -26,6 +29,7 @@ __all__ = [
     "Recommender",
     "SampledCandidates",
     "SearchState",
+    "StoppingRule",
     "Told",
     "Tuner",
     "build_problem",
