@@ -68,9 +68,9 @@ class Recommender:
 
     Example:
         >>> configs = [{"lr": 0.1}, {"lr": 0.01}, {"lr": 0.001}]
-        >>> rec = Recommender(target="mine", candidates=configs, n_epoch=3, budget=Budget(epochs=5))
+        >>> rec = Recommender(target="mine", candidates=configs, n_epoch=3, budget=Budget(epochs=7))
         >>> while (query := rec.ask()) is not None:
-        ...     rec.tell(query, 1.0 - abs(query.config["lr"] - 0.01) - 0.1 / query.epoch)
+        ...     rec.tell(query, 1.0 - 9 * abs(query.config["lr"] - 0.01) - 0.1 / query.epoch)
         >>> rec.recommend().config
         {'lr': 0.01}
     """
