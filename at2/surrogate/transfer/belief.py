@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from at2.surrogate.belief import Prediction
+from at2.surrogate.quantiles import mixture_log_density, mixture_quantile
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.warp import Warp, unwarp_moments
 
@@ -84,15 +85,45 @@ class WeightedBelief:
         Args:
             configs: Rows to predict; None predicts all.
         """
+        share, mean, variance = self._cells(configs)
+        return unwarp_moments(self._warp, *self._pool(mean, variance, share))
+
+    def interval(self, probability: float, configs: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the ends of central intervals of readings in user units, each ``(n_config, n_epoch)``.
+
+        Args:
+            probability: That a reading lies inside, in (0, 1).
+            configs: Rows to predict; None predicts all.
+        """
+        parts, tail = self._cells(configs), 0.5 * (1.0 - probability)
+        low, high = (mixture_quantile(*parts, p) for p in (tail, 1.0 - tail))
+        return self._warp.inverse(low), self._warp.inverse(high)
+
+    def log_density(self, values: Tensor, configs: Tensor | None = None) -> Tensor:
+        """Return the log density of readings in latent units, ``(n_config, n_epoch)``; NaN stays NaN.
+
+        Args:
+            values: Readings in oriented user units, ``(n_config, n_epoch)``.
+            configs: Their rows; None means all.
+        """
+        return mixture_log_density(*self._cells(configs), self._warp.forward(values.to(self._best)))
+
+    @property
+    def warp(self) -> Warp:
+        """Map from oriented user units to latent units."""
+        return self._warp
+
+    def _cells(self, configs: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights ``(n,)`` of the leading hypotheses, and their means and variances ``(n, n_config, n_epoch)``."""
         prior = self._posterior.hypotheses.prior
         device = prior.mean.device
         rows = torch.arange(prior.n_config, device=device) if configs is None else configs.to(device)
         which = self._posterior.leading(_N_LEADING)
         grid = torch.cartesian_prod(rows, torch.arange(self.n_epoch, device=device)).reshape(-1, 2)
         mean, variance = self._posterior.cell_moments(grid[:, 0], grid[:, 1], which)
-        moments = self._pool(mean, variance, self._posterior.weights[which])
-        shape = (len(rows), self.n_epoch)
-        return unwarp_moments(self._warp, moments[0].reshape(shape), moments[1].reshape(shape))
+        shape = (len(which), len(rows), self.n_epoch)
+        weights = self._posterior.weights[which]
+        return weights / weights.sum(), mean.reshape(shape), variance.reshape(shape)
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""

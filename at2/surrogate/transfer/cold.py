@@ -78,6 +78,19 @@ class ColdBelief:
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``; of some rows, or of all."""
         return self._inner.predict(configs)
 
+    def interval(self, probability: float, configs: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the ends of central intervals of readings in user units (see `WeightedBelief.interval`)."""
+        return self._inner.interval(probability, configs)
+
+    def log_density(self, values: Tensor, configs: Tensor | None = None) -> Tensor:
+        """Return the log density of readings in latent units (see `WeightedBelief.log_density`)."""
+        return self._inner.log_density(values, configs)
+
+    @property
+    def warp(self) -> Warp:
+        """Map from oriented user units to latent units, as chosen by the readings so far."""
+        return self._inner.warp
+
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
         return self._inner.values()
