@@ -96,7 +96,7 @@ def _measure_case(case: _Case) -> list[Reading]:
 
     table = load_table(case.database)
     objective = TableObjective(table, case.target)
-    reference_s = _time_reference()
+    reference_s = time_reference()
     start = time.perf_counter()
     sources = None if case.sources is None else list(case.sources)
     tuner = Recommender(table, target=case.target, sources=sources, budget=Budget(epochs=case.budget_epochs), seed=0)
@@ -126,7 +126,7 @@ def _measure_sweep(databases: Sequence[str], budget_epochs: int) -> Iterator[Rea
     from at2.bench.plan import plan_pairs
     from at2.bench.sweep import run_sweep
 
-    (reference_s,) = run_all(_time_reference, [5], jobs=1, lost=_lost)
+    (reference_s,) = run_all(time_reference, [5], jobs=1, lost=_lost)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         plan = plan_pairs(databases, tuners=("at2", "average-rank"), budget_epochs=budget_epochs)
@@ -140,7 +140,7 @@ def _measure_sweep(databases: Sequence[str], budget_epochs: int) -> Iterator[Rea
     yield Reading(f"sweep of {len(plan)} runs, 2 processes", sweep_s, "s", 120.0, sweep_s / reference_s)
 
 
-def _time_reference(repeats: int = 5) -> float:
+def time_reference(repeats: int = 5) -> float:
     """Give the median time of the reference in this process, in seconds."""
     size = 2000
     root = np.random.default_rng(0).standard_normal((size, size))
