@@ -235,7 +235,7 @@ def _show(summary: pd.DataFrame, *, markdown: bool) -> None:
         for line in cells:
             table.add_row(*line, style="bold" if line[0] == "at2" else None)
         console = Console()
-        Console(width=max(console.width, 140)).print(table)
+        Console(width=max(console.width, 160)).print(table)
 
 
 def _cells(row: dict[Hashable, Any]) -> list[str]:
