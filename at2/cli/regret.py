@@ -16,7 +16,7 @@ from at2.cli.options import CommaList, NumberList
 if TYPE_CHECKING:
     import pandas as pd
 
-    from at2.bench.regret import Advance
+    from at2.bench.regret import Advance, Contest
     from at2.recommend import Budget
 
 
@@ -106,7 +106,7 @@ def regret(  # one argument for each option
     )
     with _progress(quiet=quiet) as note:
         done = run_regret(contest, record=record, jobs=jobs, fresh=fresh, on_progress=note)
-    _close(record, contest.rivals, fmt=None if quiet else fmt)
+    _close(record, contest, fmt=None if quiet else fmt)
     took = time.perf_counter() - start
     click.echo(f"runs: {done.n_done} done, {done.n_kept} kept, in {took:.1f} s; results in {record / 'regret'}")
 
@@ -183,8 +183,11 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[Advance], None]]:
         yield note
 
 
-def _close(record: Path, rivals: tuple[str, ...], *, fmt: str | None) -> None:
-    """Write the standings of the whole record and show those of the rivals that were asked for."""
+def _close(record: Path, contest: Contest, *, fmt: str | None) -> None:
+    """Write the standings of the whole record and show those of the contest."""
+    import pandas as pd
+
+    from at2.bench.regret import budget_amount
     from at2.bench.results import FOLDER, read_results
     from at2.bench.standings import summarize_results
     from at2.tables.formats import write_frame_file
@@ -194,8 +197,16 @@ def _close(record: Path, rivals: tuple[str, ...], *, fmt: str | None) -> None:
         click.echo(f"left out: {reason}", err=True)
     write_frame_file(summarize_results(results), record / FOLDER / "summary.csv")
     if fmt is not None:
-        shown = summarize_results(results[results["rival"].isin(rivals)])
-        _show(shown, markdown=fmt == "markdown")
+        played = pd.Series(True, index=results.index)
+        for name, wanted in (
+            ("rival", contest.rivals),
+            ("database", contest.databases),
+            ("protocol", [contest.protocol.label]),
+        ):
+            played &= results[name].isin(wanted)
+        amounts = {budget_amount(budget) for budget in contest.budgets}
+        played &= [amount in amounts for amount in zip(results["budget"], results["unit"], strict=True)]
+        _show(summarize_results(results[played]), markdown=fmt == "markdown")
 
 
 _COLUMNS = {
