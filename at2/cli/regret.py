@@ -197,15 +197,13 @@ def _close(record: Path, contest: Contest, *, fmt: str | None) -> None:
         click.echo(f"left out: {reason}", err=True)
     write_frame_file(summarize_results(results), record / FOLDER / "summary.csv")
     if fmt is not None:
-        played = pd.Series(True, index=results.index)
-        for name, wanted in (
-            ("rival", contest.rivals),
-            ("database", contest.databases),
-            ("protocol", [contest.protocol.label]),
-        ):
-            played &= results[name].isin(wanted)
         amounts = {budget_amount(budget) for budget in contest.budgets}
-        played &= [amount in amounts for amount in zip(results["budget"], results["unit"], strict=True)]
+        played = pd.Series(list(zip(results["budget"], results["unit"], strict=True)), index=results.index).isin(
+            amounts
+        )
+        played &= results["rival"].isin(contest.rivals)
+        played &= results["database"].isin(contest.databases)
+        played &= results["protocol"] == contest.protocol.label
         _show(summarize_results(results[played]), markdown=fmt == "markdown")
 
 
