@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from at2.bench.plan import DATABASES
+from at2.cli.beliefs import calibration, misleading
 from at2.cli.regret import regret
+from at2.cli.scale import scale
 from at2.cli.utility import utility
 
 if TYPE_CHECKING:
@@ -17,11 +19,14 @@ if TYPE_CHECKING:
 
 @click.group()
 def bench() -> None:
-    """Measure at2: its speed and memory, and its regret beside its rivals'."""
+    """Measure at2: regret beside its rivals', speed, memory and growth, calibration, misleading sources, stopping."""
 
 
 bench.add_command(regret)
 bench.add_command(utility)
+bench.add_command(calibration)
+bench.add_command(misleading)
+bench.add_command(scale)
 
 
 @bench.command()
