@@ -375,8 +375,8 @@ class Recommender:
         )
 
     def _recommended(self, state: SearchState) -> int:
-        """Row of the eligible configuration of the highest expected value, or the best seen where that is the goal."""
-        worth = self.belief.values().mean.cpu()
+        """Row of the eligible configuration of the highest worth, or the best seen where that is the goal."""
+        worth = self.belief.worth().cpu()
         if self.goal == "train" and any(t.value is not None for t in self._ledger.told):
             worth = self._best_seen()
         return int(torch.where(state.eligible, worth, -torch.inf).argmax())

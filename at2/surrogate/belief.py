@@ -80,6 +80,12 @@ class Belief(Protocol):
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
 
+    def worth(self) -> Tensor:
+        """Return what every configuration may be counted on to be worth, ``(n_config,)``, in oriented user units.
+
+        The recommendation is the configuration of the highest worth.
+        """
+
     def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what further readings may change, in latent units, the components averaged.
 

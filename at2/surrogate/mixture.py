@@ -86,6 +86,10 @@ class MixtureBelief:
         variances = [h.reading_variance()[rows] for h in self._hypotheses]
         return self._pool(means, variances)
 
+    def worth(self) -> Tensor:
+        """Return every configuration's expected value, ``(n_config,)``."""
+        return self.values().mean
+
     def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean values, the least they can be, and what further readings may add (see `Belief.outlook`)."""
         weights = self.weights.tolist()

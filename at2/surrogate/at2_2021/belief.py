@@ -163,6 +163,10 @@ class VariationalBelief:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
         return self._unit.predict(self.value_mean(), self.value_variance())
 
+    def worth(self) -> Tensor:
+        """Return every configuration's expected value, ``(n_config,)``."""
+        return self.values().mean
+
     def mean(self) -> Tensor:
         """Return the latent mean of every cell, ``(n_config, n_epoch)``."""
         return self._predict_all()[0]

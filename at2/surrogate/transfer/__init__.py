@@ -7,7 +7,7 @@ symbol   meaning                                                       shape
 ======== ============================================================= =====================================
 ``Z``    standardized source curves, the best of each curve appended   ``(n_source, n_config, n_column)``
 ``mu``   their mean: the target's curves before any reading            ``(n_config, n_column)``
-``F``    features whose weights are learnt on the target               ``(n_feature, n_config, n_column)``
+``F``    source curves (without any: common trends), to be weighed      ``(n_feature, n_config, n_column)``
 ``Kc``   covariance of deviations between configurations               ``(n_config, n_config)``
 ``Ke``   covariance of deviations between columns                      ``(n_column, n_column)``
 ``y``    a reading of the target in latent units                       scalar

@@ -131,6 +131,15 @@ class WeightedBelief:
         mean, variance = _at_least(self._best, mean, variance)
         return unwarp_moments(self._warp, mean, variance)
 
+    def worth(self) -> Tensor:
+        """Return what every configuration may be counted on to be worth, ``(n_config,)``, in oriented user units.
+
+        One standard deviation below its expected value, and not below the best reading seen: among configurations that
+        are expected to be equally good, the one is recommended of which more is known.
+        """
+        mean, variance = self.latent_values()
+        return self._warp.inverse(torch.maximum(mean - variance.sqrt(), self._best))
+
     def latent_values(self) -> tuple[Tensor, Tensor]:
         """Return mean and variance of values in latent units, complete curves known, each ``(n_config,)``."""
         mean, variance = self._posterior.value_moments()

@@ -95,6 +95,10 @@ class ColdBelief:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
         return self._inner.values()
 
+    def worth(self) -> Tensor:
+        """Return what every configuration may be counted on to be worth, ``(n_config,)``."""
+        return self._inner.worth()
+
     def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what further readings may change (see `Belief.outlook`)."""
         return self._inner.outlook(rows, configs, epochs)

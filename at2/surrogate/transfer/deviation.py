@@ -10,7 +10,6 @@ from torch import Tensor
 from at2.surrogate.kernels import ConfigKernel, embed
 
 _SHRINK = 0.02  # share of an epoch covariance that is moved to its diagonal
-_PRIOR_TASKS = 4.0  # a configuration's own variance is averaged with this many tasks of average variance
 _LEADING = 8  # components over the epochs in which configurations are compared
 _STEPS = 40
 _LARGEST_FIT = 256  # configurations in the fit of the kernel; more would change little and cost their cube
@@ -35,27 +34,11 @@ def epoch_covariance(residuals: Tensor) -> Tensor:
     return own * ((1.0 - _SHRINK) * covariance + _SHRINK * diagonal) + floor
 
 
-def relative_variance(residuals: Tensor) -> Tensor:
-    """Return how much more or less each configuration deviates than the average one.
+def config_covariance(residuals: Tensor, features: Tensor, between: Tensor, *, seed: int = 0) -> Tensor:
+    """Return ``Kc``: how deviations of configurations go together, each with variance 1.
 
     Args:
         residuals: Shape ``(n_source, n_config, n_column)``.
-
-    Returns:
-        Tensor of shape ``(n_config,)`` with mean about 1, drawn towards 1 as if four more tasks had been average.
-    """
-    power = residuals.square().mean(2)
-    power = power / power.mean().clamp_min(1e-30)
-    relative: Tensor = (power.sum(0) + _PRIOR_TASKS) / (power.shape[0] + _PRIOR_TASKS)
-    return relative
-
-
-def config_covariance(residuals: Tensor, features: Tensor, between: Tensor, *, seed: int = 0) -> Tensor:
-    """Return ``Kc``: how deviations of configurations go together, with a mean variance of about 1.
-
-    Args:
-        residuals: Shape ``(n_source, n_config, n_column)``; a configuration whose features were never run may hold
-            anything as long as `relative_variance` of it is sensible.
         features: Encoded configurations, shape ``(n_config, n_feature)``, NaN where inactive.
         between: ``Ke``, shape ``(n_column, n_column)``.
         seed: Seed of the choice of configurations when there are more than 256.
@@ -63,11 +46,8 @@ def config_covariance(residuals: Tensor, features: Tensor, between: Tensor, *, s
     Returns:
         Tensor of shape ``(n_config, n_config)``.
     """
-    relative = relative_variance(residuals)
     points = embed(features)
-    kernel = fit_config_kernel(residuals / relative.sqrt()[None, :, None], points, between, seed=seed)
-    size = relative.sqrt()
-    return size[:, None] * kernel.matrix(points) * size[None, :]
+    return fit_config_kernel(residuals, points, between, seed=seed).matrix(points)
 
 
 def fit_config_kernel(residuals: Tensor, points: Tensor, between: Tensor, *, seed: int = 0) -> ConfigKernel:

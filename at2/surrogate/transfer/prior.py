@@ -15,7 +15,7 @@ from at2.surrogate.transfer.deviation import (
     generic_config_kernel,
     generic_epoch_covariance,
 )
-from at2.surrogate.transfer.features import BEND_SPREAD, bends, leave_one_out_residuals
+from at2.surrogate.transfer.residuals import leave_one_out_residuals
 from at2.surrogate.transfer.sources import Sources
 
 _LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard deviation, however alike the sources
@@ -30,7 +30,8 @@ class TargetPrior:
     Args:
         mean: ``mu``, shape ``(n_config, n_column)``.
         sources: ``Z / sqrt(n_source)``, shape ``(n_source, n_config, n_column)``; weights have variance ``tau^2``.
-        bends: Further features with weights of variance 1, shape ``(n_bend, n_config, n_column)``.
+        trends: Courses common to all configurations, with weights of variance 1, for a target without sources; shape
+            ``(n_trend, n_config, n_column)``.
         config_covariance: ``Kc``.
         epoch_covariance: ``Ke``.
         location: Prior mean of ``m``, in latent units.
@@ -41,7 +42,7 @@ class TargetPrior:
 
     mean: Tensor
     sources: Tensor
-    bends: Tensor
+    trends: Tensor
     config_covariance: Tensor
     epoch_covariance: Tensor
     location: float
@@ -82,7 +83,7 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
     return TargetPrior(
         mean=mean,
         sources=z / math.sqrt(sources.n_source),
-        bends=BEND_SPREAD * bends(mean),
+        trends=z.new_zeros(0, *mean.shape),
         config_covariance=config_covariance(residuals, features, between, seed=seed) + torch.diag(unsure),
         epoch_covariance=between,
         location=location,
@@ -121,7 +122,7 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
     return TargetPrior(
         mean=points.new_zeros(n_config, n_epoch + 1),
         sources=points.new_zeros(0, n_config, n_epoch + 1),
-        bends=trends[:, None, :].expand(-1, n_config, -1).clone(),
+        trends=trends[:, None, :].expand(-1, n_config, -1).clone(),
         config_covariance=generic_config_kernel(points.shape[1], points).matrix(points),
         epoch_covariance=generic_epoch_covariance(n_epoch, points),
         location=0.0,
