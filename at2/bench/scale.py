@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 TARGET = "target"
 GROWING = ("n_source", "n_config", "n_epoch")
-_MEASURED = ("fit_s", "step_ms", "peak_mb")
+_MEASURED = ("fit_ratio", "step_ratio", "peak_mb")  # ratios: the machine may be busier at one size than at another
 _N_WAVE = 256  # random waves that stand for the smooth part of the configuration kernel
 _N_HYPERPARAMETER = 7
 _SHARED = 0.5  # share of the variance that all tasks have in common
@@ -77,11 +77,11 @@ LIMITS = {  # fit in s, step in ms, peak in MB
 }
 
 
-def growing_sizes(base: Size = BASE, factors: Sequence[float] = (0.5, 1.0, 2.0, 4.0)) -> list[Size]:
+def growing_sizes(base: Size = BASE, factors: Sequence[float] = (1.0, 4.0, 16.0)) -> list[Size]:
     """List sizes that differ from a base in one number each, every size once.
 
     Args:
-        base: The size in the middle.
+        base: The size that grows.
         factors: What each number is multiplied with.
 
     Example:
@@ -236,7 +236,7 @@ def growth(frame: pd.DataFrame, base: Size = BASE) -> pd.DataFrame:
 
     Returns:
         A row for each of tasks, configurations and epochs that the frame holds at two sizes or more, with the least
-        squares slope of ``fit_s``, ``step_ms`` and ``peak_mb``.
+        squares slope of ``fit_ratio``, ``step_ratio`` and ``peak_mb``.
     """
     import pandas as pd
 

@@ -51,7 +51,7 @@ def scale(what: str, steps: int, seed: int, record: Path) -> None:
     if len(slopes):
         write_frame_file(slopes, record / "scale_growth.csv")
         lines = [
-            (row["grows"], *(f"{row[key]:.2f}" for key in ("fit_s", "step_ms", "peak_mb")))
+            (row["grows"], *(f"{row[key]:.2f}" for key in ("fit_ratio", "step_ratio", "peak_mb")))
             for row in slopes.to_dict("records")
         ]
         show_rows("Log-log slopes", ("history", "fit", "step", "peak"), lines)

@@ -47,13 +47,13 @@ def test_sizes_grow_in_one_number_each() -> None:
 
 def test_slopes_are_those_of_powers() -> None:
     frame = pd.DataFrame([vars(size) for size in growing_sizes()])
-    frame["fit_s"] = frame["n_source"] * frame["n_config"] ** 2.0
-    frame["step_ms"] = frame["n_config"] * 1.0
+    frame["fit_ratio"] = frame["n_source"] * frame["n_config"] ** 2.0
+    frame["step_ratio"] = frame["n_config"] * 1.0
     frame["peak_mb"] = 5.0
     slopes = growth(frame).set_index("grows")
-    assert slopes.loc["n_config", "fit_s"] == pytest.approx(2.0)
-    assert slopes.loc["n_source", "fit_s"] == pytest.approx(1.0)
-    assert slopes.loc["n_epoch", "fit_s"] == pytest.approx(0.0, abs=1e-9)
+    assert slopes.loc["n_config", "fit_ratio"] == pytest.approx(2.0)
+    assert slopes.loc["n_source", "fit_ratio"] == pytest.approx(1.0)
+    assert slopes.loc["n_epoch", "fit_ratio"] == pytest.approx(0.0, abs=1e-9)
     assert slopes["peak_mb"].abs().max() < 1e-9
 
 
