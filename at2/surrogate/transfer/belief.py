@@ -13,7 +13,8 @@ from at2.surrogate.quantiles import mixture_log_density, mixture_quantile
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.warp import Warp, unwarp_moments
 
-_N_LEADING = 6  # hypotheses of the largest weight, for what is computed on demand
+_N_LEADING = 6  # hypotheses of the largest weight, for decisions and draws
+_N_ROWS = 32  # configurations predicted at a time
 _OUT_OF_REACH = 30.0  # readings further than this many scales from the sources' location are drawn in
 
 
@@ -114,16 +115,22 @@ class WeightedBelief:
         return self._warp
 
     def _cells(self, configs: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Weights ``(n,)`` of the leading hypotheses, and their means and variances ``(n, n_config, n_epoch)``."""
+        """Weights ``(n,)`` of the hypotheses, and their means and variances ``(n, n_config, n_epoch)``.
+
+        All of them: the unlikely ones are the wide ones, and intervals need those.
+        """
         prior = self._posterior.hypotheses.prior
         device = prior.mean.device
         rows = torch.arange(prior.n_config, device=device) if configs is None else configs.to(device)
-        which = self._posterior.leading(_N_LEADING)
-        grid = torch.cartesian_prod(rows, torch.arange(self.n_epoch, device=device)).reshape(-1, 2)
-        mean, variance = self._posterior.cell_moments(grid[:, 0], grid[:, 1], which)
-        shape = (len(which), len(rows), self.n_epoch)
-        weights = self._posterior.weights[which]
-        return weights / weights.sum(), mean.reshape(shape), variance.reshape(shape)
+        which = torch.arange(len(self._posterior.hypotheses), device=device)
+        epochs = torch.arange(self.n_epoch, device=device)
+        parts = []
+        for some in torch.split(rows, _N_ROWS):  # keeps memory small
+            cells = torch.cartesian_prod(some, epochs).reshape(-1, 2)
+            moments = torch.stack(self._posterior.cell_moments(cells[:, 0], cells[:, 1], which))
+            parts.append(moments.reshape(2, len(which), len(some), self.n_epoch))
+        moments = torch.cat(parts, 2)
+        return self._posterior.weights, moments[0], moments[1]
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
