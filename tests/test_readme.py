@@ -83,6 +83,19 @@ def test_the_results_are_the_committed_ones(name: str) -> None:
     assert block == markdown(side_by_side(pd.read_csv(ROOT / name)))
 
 
+def test_the_regrets_of_every_task_are_the_committed_ones() -> None:
+    results = pd.read_csv(ROOT / "docs" / "results" / "loo.csv").set_index(["rival", "protocol", "database"])
+    rows = TEXT.split("<!-- loo -->\n")[1].split("\n<!-- end of loo -->")[0].splitlines()[2:]
+    columns = [("loo-4", "hyperrec"), ("loo-4", "lcbench"), ("loo-all", "hyperrec"), ("loo-all", "lcbench")]
+    assert len(rows) == results.index.get_level_values("rival").nunique()
+    for row in rows:
+        rival, *cells = [cell.strip() for cell in row.strip("|").split("|")]
+        for cell, column in zip(cells, columns, strict=True):
+            found = results.loc[(rival, *column)]
+            spread = f" ± {found.regret_se:.4f}" if pd.notna(found.regret_se) else ""
+            assert cell == f"{found.regret:.4f}{spread}"
+
+
 def test_the_ten_pairs_are_in_the_results() -> None:
     results = pd.read_csv(ROOT / "docs" / "results" / "pairs.csv")
     assert results.groupby("tuner")["target"].nunique().to_dict() == {"at2": 10, "average-rank": 10}
