@@ -9,6 +9,7 @@ BoTorch's latent Kronecker process, fitted on the same target observations and, 
 from __future__ import annotations
 
 import functools
+import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 PREDICTORS = ("at2", "latent-kronecker", "latent-kronecker with sources")
 EPOCH_BANDS = ((1, 1), (2, 5), (6, 15), (16, 30), (31, math.inf))
 AHEAD_BANDS = ((0, 0), (1, 3), (4, 10), (11, 30), (31, math.inf))  # 0: a configuration without a reading
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,8 @@ def _band_name(low: float, high: float) -> str:
 
 
 def _play(plan: CalibrationPlan, case: Case) -> tuple[Case, list[tuple[str, str, str, int, float, float]]]:
+    from botorch.exceptions.errors import ModelFittingError
+
     from at2.recommend import Budget, Recommender
 
     table = _table(plan.database)
@@ -139,7 +144,11 @@ def _play(plan: CalibrationPlan, case: Case) -> tuple[Case, list[tuple[str, str,
     truth = truth[[table.config_index(name) for name in tuner.problem.config_ids]]
     rows = []
     for name in plan.predictors:
-        covered, density = _judge(name, tuner, readings, truth, plan.probability)
+        try:
+            covered, density = _judge(name, tuner, readings, truth, plan.probability)
+        except ModelFittingError as error:
+            _LOG.warning("%s, draw %d: %s is left out: %s", case.target, case.draw, name, error)
+            continue
         for by, band, cells in bands(np.isfinite(readings)):
             chosen = cells & np.isfinite(truth)
             if chosen.any():
