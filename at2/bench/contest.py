@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from at2.bench.objective import TableObjective
+from at2.bench.story import StoryRecorder
 from at2.errors import BudgetError, UnknownNameError
 from at2.recommend.budget import Budget
 from at2.rivals.registry import build_rival, is_rival, rival_names
@@ -34,6 +35,7 @@ class Match:
         case: Target, sources and candidates.
         budgets: What may be spent; each budget is a run of its own.
         metric: Name of the metric; None means the table's default.
+        watched: Whether each run's story is kept, see `at2.bench.story`.
     """
 
     database: str
@@ -41,6 +43,7 @@ class Match:
     case: "Case"
     budgets: tuple[Budget, ...]
     metric: str | None = None
+    watched: bool = False
 
 
 def check_contestant(name: str) -> None:
@@ -58,7 +61,8 @@ def check_contestant(name: str) -> None:
 def play_match(match: Match) -> list[dict[str, Any]]:
     """Play a match in this process and give one result for each budget.
 
-    A run that raises gives a result with ``error`` and without figures, so that the others go on.
+    A run that raises gives a result with ``error`` and without figures, so that the others go on. The result of a
+    watched run has its ``story``.
     """
     shared = _SharedFit(match.rival)
     results = []
@@ -85,38 +89,60 @@ def _play(match: Match, budget: Budget, shared: "_SharedFit") -> dict[str, Any]:
     shown, hidden = _views(match.database, match.metric, case.held_out)
     objective = TableObjective(shown, case.target, seed=case.seed % shown.n_seed, metric=match.metric)
     account = _Account(budget, shown, case.target)
+    story = StoryRecorder(objective) if match.watched else None
     start = time.perf_counter()
     tuner = _build(match, hidden, budget, shared)
     query = tuner.ask()
-    overhead_s = time.perf_counter() - start
-    best: float | None = None
-    trace = [_standing(tuner, objective, best, 0)]
+    overhead_s = time.perf_counter() - start + shared.saved_s
+    marks = _Marks(tuner, objective, account)
+    marks.take(overhead_s)
+    if story is not None:
+        story.note(tuner)
     while query is not None:
-        seen = objective.measure(query.config_id, query.epoch)
+        asked, seen = query, objective.measure(query.config_id, query.epoch)
         account.charge(query, seen.seconds)
         start = time.perf_counter()
         tuner.tell(query, seen.value, failed=seen.failed, seconds=seen.seconds)
         query = tuner.ask()
         overhead_s += time.perf_counter() - start
-        if seen.value is not None and objective.is_better(seen.value, best):
-            best = seen.value
+        marks.see(seen.value)
         if account.n_epochs in MARKS or account.n_epochs % 100 == 0:
-            trace.append(_standing(tuner, objective, best, account.n_epochs))
+            marks.take(overhead_s)
+        if story is not None:
+            story.note(tuner, asked, seen)
     final = tuner.recommend()
-    if trace[-1][0] != account.n_epochs:
-        trace.append(_standing(tuner, objective, best, account.n_epochs))
-    return {
+    marks.take(overhead_s)
+    result = {
         **_names(case),
         "config_id": plain_value(final.config_id),
         "regret": _rounded(objective.regret(final.config_id)),
-        "best_seen_regret": trace[-1][2],
+        "best_seen_regret": marks.trace[-1][2],
         "true_rank": objective.rank(final.config_id),
         "n_epochs": account.n_epochs,
+        "n_epoch": objective.n_epoch,
         "n_configs": len(account.trained),
         "n_steps": account.n_steps,
         "train_s": None if account.seconds is None else round(account.seconds, 3),
-        "overhead_s": round(overhead_s + shared.saved_s, 6),
-        "trace": trace,
+        "overhead_s": round(overhead_s, 6),
+        "trace": marks.trace,
+        "clock": marks.clock,
+    }
+    if story is not None:
+        result["story"] = story.to_json(**_about(match, budget, shown))
+    return result
+
+
+def _about(match: Match, budget: Budget, table: "LearningCurveTable") -> dict[str, Any]:
+    """Say whose story it is."""
+    metric = table.get_metric(match.metric)
+    return {
+        "database": match.database,
+        "rival": match.rival,
+        "budget": budget.amount,
+        "unit": f"{budget.unit}s",
+        "metric": metric.name,
+        "maximize": metric.maximize,
+        **_names(match.case),
     }
 
 
@@ -142,12 +168,39 @@ def _build(match: Match, table: "LearningCurveTable", budget: Budget, shared: "_
     )
 
 
-def _standing(
-    tuner: "Tuner", objective: TableObjective, best: float | None, n_epochs: int
-) -> tuple[int, float, float | None]:
-    """Give epochs spent, regret of the recommendation and regret of the best value seen."""
-    regret = objective.regret(tuner.recommend().config_id)
-    return n_epochs, _rounded(regret), None if best is None else _rounded(objective.regret_of_value(best))
+class _Marks:
+    """Where a run stands at the marks.
+
+    Args:
+        tuner: Who tunes.
+        objective: The target.
+        account: What was spent.
+
+    Attributes:
+        trace: Epochs spent, regret of the recommendation, and regret of the best value seen (None before there is one).
+        clock: For each of these the seconds of training (None where unknown) and of the tuner itself.
+    """
+
+    def __init__(self, tuner: "Tuner", objective: TableObjective, account: "_Account") -> None:
+        self._tuner, self._objective, self._account = tuner, objective, account
+        self._best: float | None = None
+        self.trace: list[tuple[int, float, float | None]] = []
+        self.clock: list[tuple[float | None, float]] = []
+
+    def see(self, value: float | None) -> None:
+        """Take note of a value that the tuner was told."""
+        if value is not None and self._objective.is_better(value, self._best):
+            self._best = value
+
+    def take(self, overhead_s: float) -> None:
+        """Look at the standing, unless it was looked at after this epoch already."""
+        if self.trace and self.trace[-1][0] == self._account.n_epochs:
+            return
+        regret = _rounded(self._objective.regret(self._tuner.recommend().config_id))
+        seen = None if self._best is None else _rounded(self._objective.regret_of_value(self._best))
+        self.trace.append((self._account.n_epochs, regret, seen))
+        seconds = self._account.seconds
+        self.clock.append((None if seconds is None else round(seconds, 3), round(overhead_s, 4)))
 
 
 def _rounded(value: float) -> float:

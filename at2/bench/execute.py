@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from at2.bench.record import RunFolder
+from at2.bench.record import STORY_FILE, RunFolder
+from at2.bench.story import StoryRecorder, write_story
 from at2.tables.frames import plain_value
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Outcome:
     message: str = ""
 
 
-def execute(run: "RunConfig", *, record: Path) -> Outcome:
+def execute(run: "RunConfig", *, record: Path, predictions: bool = True) -> Outcome:
     """Do a run and write its folder, unless the folder already holds its result.
 
     What goes wrong inside the run ends up in its ``error.txt`` and in the outcome, so that the runs beside it go on.
@@ -42,6 +43,7 @@ def execute(run: "RunConfig", *, record: Path) -> Outcome:
     Args:
         run: What to run.
         record: The folder that holds the runs' folders.
+        predictions: Whether the run's story (see `at2.bench.story`) holds what was expected at each step.
 
     Raises:
         FileError: If the folder cannot be written.
@@ -53,15 +55,17 @@ def execute(run: "RunConfig", *, record: Path) -> Outcome:
         folder.begin()
         try:
             with folder.captured_output(), folder.events() as events:
-                result = _play(run, events)
+                result, story = _play(run, events, predictions=predictions)
         except Exception as error:  # whatever a tuner raises costs this run only
             folder.fail(error)
             return Outcome(run, "failed", f"{type(error).__name__}: {error}")
+        write_story(folder.path / STORY_FILE, story)
         folder.finish(result)
     return Outcome(run, "done")
 
 
-def _play(run: "RunConfig", events: "EventLog") -> dict[str, Any]:
+def _play(run: "RunConfig", events: "EventLog", *, predictions: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Play a run; returns its result and its story."""
     from at2.bench.objective import TableObjective
     from at2.bench.runner import play
     from at2.bench.tuners import build_tuner
@@ -76,13 +80,16 @@ def _play(run: "RunConfig", events: "EventLog") -> dict[str, Any]:
     start = time.perf_counter()
     tuner = build_tuner(table, run)
     events.write("tuner built", seconds=time.perf_counter() - start)
+    story = StoryRecorder(objective, predictions=predictions)
     steps: list[Step] = []
     for step in play(tuner, objective, budget_epochs=run.budget_epochs):
         steps.append(step)
         events.write("step", **step.standing(), seconds=step.seconds)
+        story.note(tuner, step.query, step.shown)
     events.write("end")
     _log.info("%s on %s: rank %d, regret %.4f", run.tuner, run.target, steps[-1].rank, steps[-1].regret)
-    return summarize_steps(steps)
+    maximize = table.get_metric(run.metric).maximize
+    return summarize_steps(steps), story.to_json(**run.to_json(), maximize=maximize)
 
 
 def summarize_steps(steps: "list[Step]") -> dict[str, Any]:

@@ -49,7 +49,7 @@ class TableObjective:
             raise TableError(f"table {table.name!r} has training seeds 0 to {table.n_seed - 1}, {seed} asked")
         task = table.task_index(target)
         self.target = target
-        self.n_epoch = table.n_epoch
+        self.n_epoch, self.n_config = table.n_epoch, len(table.configs)
         self._table = table
         self._values = table.curves(metric)[task, seed]  # (n_config, n_epoch), as measured
         self._oriented = table.oriented(metric)[task, seed]  # the same, larger is better
@@ -79,6 +79,15 @@ class TableObjective:
         if not np.isfinite(value):
             return Measurement(None, failed=True, seconds=seconds)
         return Measurement(value, seconds=seconds)
+
+    @property
+    def best_config(self) -> object:
+        """Id of the best configuration, the earliest among equals."""
+        return self._table.configs.index[int(np.nanargmax(self._best_of_config))]
+
+    def curve(self, config_id: object) -> np.ndarray:
+        """Give the whole curve of a configuration as measured, ``(n_epoch,)``, NaN where it was not run."""
+        return self._values[self._table.config_index(config_id)].copy()
 
     def regret(self, config_id: object) -> float:
         """Give the normalized regret of choosing a configuration; 1 where nothing of it was recorded."""

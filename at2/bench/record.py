@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of ``result.json``; a result of another version is not complete and is made again."""
 
+STORY_FILE = "story.json"
+"""Name of a run's story within its folder, see `at2.bench.story`."""
+
 
 class RunFolder:
     """One run's folder in a record.
 
     It holds ``config.json`` (what was run), ``environment.json`` (on what), ``events.jsonl`` (what happened when, with
-    timings), ``stdout.txt`` (what the run printed and logged), and at the end ``result.json``, whose bytes depend on
-    nothing but ``config.json`` and the code. A failed run holds ``error.txt`` instead of a result.
+    timings), ``stdout.txt`` (what the run printed and logged), and at the end ``story.json`` (what a report shows of the
+    run) and ``result.json``, whose bytes depend on nothing but ``config.json`` and the code. A failed run holds ``error.txt`` instead of a result.
 
     Args:
         record: The folder that holds the runs' folders.
@@ -73,7 +76,7 @@ class RunFolder:
 
     def begin(self) -> None:
         """Forget an earlier attempt and write down what is run, and on what."""
-        for name in ("result.json", "error.txt", "events.jsonl", "stdout.txt"):
+        for name in ("result.json", STORY_FILE, "error.txt", "events.jsonl", "stdout.txt"):
             (self.path / name).unlink(missing_ok=True)
         write_json(self.path / "config.json", self.run.to_json())
         write_json(self.path / "environment.json", describe_environment())

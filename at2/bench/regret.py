@@ -12,7 +12,7 @@ from at2.bench.plan import fingerprint
 from at2.bench.pool import run_all
 from at2.bench.protocols import Protocol, list_cases
 from at2.bench.results import ResultFile, Series
-from at2.errors import BudgetError
+from at2.errors import BudgetError, UnknownNameError
 from at2.recommend.budget import Budget
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Contest:
         rivals: Who plays: ``"at2"``, ``"at2:NAME"`` for another surrogate, names of `at2.rivals.registry`.
         budgets: What may be spent; each is played on its own, since a tuner knows its budget.
         metric: Name of the metric; None means each table's default.
+        watched: Targets whose runs of the first draw and seed are kept in all detail (see `at2.bench.story`);
+            ``"first"`` stands for the first target of each database.
 
     Raises:
         UnknownNameError: If nobody has the name of a rival.
@@ -40,6 +42,7 @@ class Contest:
     rivals: tuple[str, ...]
     budgets: tuple[Budget, ...] = (Budget(epochs=100),)
     metric: str | None = None
+    watched: tuple[str, ...] = ("first",)
 
     def __post_init__(self) -> None:
         for rival in self.rivals:
@@ -89,17 +92,18 @@ def run_regret(
 
     Raises:
         TableError: If a protocol needs more tasks than a table has.
+        UnknownNameError: If a watched target is not among the targets.
         FileError: If the record cannot be written, or holds results of another table.
     """
     with _open_sheets(contest, record, fresh=fresh) as sheets:
-        owners = {match: sheet for sheet in sheets for match in sheet.matches(contest.metric)}
+        owners = {match: sheet for sheet in sheets for match in sheet.matches(contest)}
         n_run = sum(len(sheet.cases) * len(sheet.files) for sheet in sheets)
         progress = Advance(n_run, n_run - sum(len(match.budgets) for match in owners))
         _report(progress, on_progress)
         played = run_all(_play, list(owners), jobs=jobs, lost=_lost) if jobs else map(_play, owners)
         for match, results in played:
             for budget, result in zip(match.budgets, results, strict=True):
-                owners[match].files[budget].append(result)
+                owners[match].files[budget].append(result, story=result.pop("story", None))
                 progress = replace(progress, n_done=progress.n_done + 1, last=match, error=result.get("error"))
                 _report(progress, on_progress)
     return progress
@@ -128,13 +132,15 @@ class _Sheet:
     cases: "Sequence[Case]"
     files: dict[Budget, ResultFile]
 
-    def matches(self, metric: str | None) -> Iterator[Match]:
+    def matches(self, contest: Contest) -> Iterator[Match]:
         """Give what is not there yet, case by case."""
+        watched = {self.cases[0].target if name == "first" else name for name in contest.watched}
         done = {budget: file.done() for budget, file in self.files.items()}
         for case in self.cases:
             left = tuple(budget for budget in self.files if case.key not in done[budget])
             if left:
-                yield Match(self.database, self.rival, case, left, metric)
+                is_watched = case.target in watched and (case.draw, case.seed) == (0, self.cases[0].seed)
+                yield Match(self.database, self.rival, case, left, contest.metric, is_watched)
 
 
 @contextmanager
@@ -154,7 +160,16 @@ def _open_sheets(contest: Contest, record: Path, *, fresh: bool) -> Iterator[lis
                     stack.callback(file.close)
                     files[budget] = file
                 sheets.append(_Sheet(database, rival, cases, files))
+        _check_watched(contest.watched, sheets)
         yield sheets
+
+
+def _check_watched(names: Sequence[str], sheets: "Sequence[_Sheet]") -> None:
+    """Refuse to watch for a target that is never tuned for."""
+    known = {"first", *(case.target for sheet in sheets for case in sheet.cases)}
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(f"no target {name!r} to watch; there are {', '.join(sorted(known))}")
 
 
 def _prepare(contest: Contest, database: str) -> "tuple[list[Case], Series]":

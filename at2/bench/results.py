@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from at2.bench.record import write_text
+from at2.bench.story import write_story
 from at2.errors import FileError
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ SCHEMA = 1
 
 FOLDER = "regret"
 """Folder of these files within a record."""
+
+STORIES = "stories"
+"""Folder of the stories of watched runs within `FOLDER`."""
 
 Key = tuple[str, int, int]
 
@@ -57,7 +61,7 @@ class Series:
     def file_name(self) -> str:
         """Name of the file, readable."""
         words = (self.protocol, Path(self.database).stem, self.rival, f"{self.budget:g}-{self.unit}")
-        return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", word) for word in words) + ".jsonl"
+        return f"{_file_name(*words)}.jsonl"
 
     def to_json(self) -> dict[str, Any]:
         """Give the fields as plain JSON values."""
@@ -118,8 +122,11 @@ class ResultFile:
         """Let others write."""
         self._lock.release()
 
-    def append(self, result: Mapping[str, Any]) -> None:
-        """Append one result and flush it."""
+    def append(self, result: Mapping[str, Any], *, story: Mapping[str, Any] | None = None) -> None:
+        """Append one result and flush it; a run's story goes to a file of its own, and first."""
+        if story is not None:
+            words = (self.path.stem, result["target"], f"draw-{result['draw']}", f"seed-{result['seed']}")
+            write_story(self.path.parent / STORIES / f"{_file_name(*words)}.json", {**self.series.to_json(), **story})
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(dict(result), allow_nan=False) + "\n")
 
@@ -163,6 +170,10 @@ def read_results(record: Path) -> "pd.DataFrame":
     frame = pd.DataFrame(rows)
     frame.attrs["left_out"] = left_out
     return frame
+
+
+def _file_name(*words: str) -> str:
+    return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", word) for word in words)
 
 
 def _whole_lines(path: Path) -> list[str]:

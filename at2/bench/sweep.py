@@ -18,6 +18,7 @@ def run_sweep(
     record: Path,
     jobs: int = 1,
     fresh: bool = False,
+    predictions: bool = True,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """Do the runs of a plan, each in a folder of its own, and give what became of them.
@@ -27,6 +28,7 @@ def run_sweep(
         record: Folder for the runs' folders; made where it is missing.
         jobs: Processes at a time, each with one thread.
         fresh: Whether to do complete runs again.
+        predictions: Whether to keep what at2 expects of its leading configurations at each step, for the report.
         on_outcome: Called after each run, for progress.
 
     Returns:
@@ -51,7 +53,9 @@ def run_sweep(
         else:
             to_do.append(folder.run)
     lost = functools.partial(_give_up, record=record)
-    for outcome in run_all(functools.partial(execute, record=record), to_do, jobs=jobs, lost=lost):
+    for outcome in run_all(
+        functools.partial(execute, record=record, predictions=predictions), to_do, jobs=jobs, lost=lost
+    ):
         _note(outcome, outcomes, on_outcome)
     return [outcomes[run] for run in plan]
 

@@ -57,6 +57,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Folder for the results.",
 )
+@click.option(
+    "--watch",
+    type=CommaList(),
+    default="first",
+    show_default=True,
+    help="Targets whose runs a report shows step by step: names, 'first' of each database, or 'none'.",
+)
 @click.option("--fresh", is_flag=True, help="Forget earlier results of these rivals.")
 @click.option(
     "--format",
@@ -78,6 +85,7 @@ def regret(  # one argument for each option
     budgets: tuple[str, ...],
     jobs: int,
     record: Path,
+    watch: tuple[str, ...],
     fresh: bool,
     fmt: str,
     quiet: bool,
@@ -103,6 +111,7 @@ def regret(  # one argument for each option
         protocol=protocol,
         rivals=_choose_rivals(rivals),
         budgets=tuple(dict.fromkeys(_budget(text) for text in budgets)),
+        watched=() if watch == ("none",) else watch,
     )
     with _progress(quiet=quiet) as note:
         done = run_regret(contest, record=record, jobs=jobs, fresh=fresh, on_progress=note)

@@ -1,6 +1,7 @@
 """The regret bench on a tiny table: what it keeps, what it does again, and what it says."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from at2.recommend import Budget, KnowledgeGradient
 from at2.recommend.ucb import UpperConfidenceBound
 from at2.tables import LearningCurveTable
 
+TIMES = ["overhead_s", "clock"]
 PROTOCOL = Protocol("loo", n_source=1, n_draw=2)
 
 
@@ -61,9 +63,7 @@ def test_a_cut_line_is_done_again(tmp_path: Path, table_path: Path) -> None:
     done = run_regret(_contest(table_path), record=tmp_path, jobs=0)
     assert (done.n_kept, done.n_done) == (5, 1)
     last, mended = (json.loads(text.splitlines()[-1]) for text in (before, path.read_text()))
-    assert {k: v for k, v in last.items() if k != "overhead_s"} == {
-        k: v for k, v in mended.items() if k != "overhead_s"
-    }
+    assert {k: v for k, v in last.items() if k not in TIMES} == {k: v for k, v in mended.items() if k not in TIMES}
 
 
 def test_processes_play_alike(tmp_path: Path, table_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_processes_play_alike(tmp_path: Path, table_path: Path) -> None:
     run_regret(_contest(table_path, "random-search", "asha"), record=tmp_path / "two", jobs=2)
     one, two = (read_results(tmp_path / name) for name in ("one", "two"))
     keys = ["rival", "draw", "target"]
-    one, two = (frame.drop(columns="overhead_s").sort_values(keys, ignore_index=True) for frame in (one, two))
+    one, two = (frame.drop(columns=TIMES).sort_values(keys, ignore_index=True) for frame in (one, two))
     assert one.equals(two)
 
 
@@ -114,6 +114,37 @@ def test_at2_plays_all_budgets_on_one_fit(table_path: Path) -> None:
 def test_a_surrogate_brings_its_own_rule() -> None:
     assert isinstance(_SharedFit("at2:at2-2021").acquisition(), UpperConfidenceBound)
     assert isinstance(_SharedFit("at2").acquisition(), KnowledgeGradient)
+
+
+def test_the_clock_runs_with_the_trace(tmp_path: Path, table_path: Path) -> None:
+    run_regret(_contest(table_path), record=tmp_path, jobs=0)
+    for row in read_results(tmp_path).to_dict("records"):
+        assert len(row["clock"]) == len(row["trace"])
+        trained, own = zip(*row["clock"], strict=True)
+        assert set(trained) == {None}  # the tiny table has no times
+        assert list(own) == sorted(own)
+        assert own[-1] == pytest.approx(row["overhead_s"], abs=1e-4)
+        assert row["n_epoch"] == 4
+
+
+@pytest.mark.parametrize(("watched", "targets"), [(("first",), {"a"}), (("b", "target"), {"b", "target"}), ((), set())])
+def test_watched_runs_leave_their_story(
+    tmp_path: Path, table_path: Path, watched: tuple[str, ...], targets: set[str]
+) -> None:
+    contest = replace(_contest(table_path, "random-search", "mean-final"), watched=watched)
+    run_regret(contest, record=tmp_path, jobs=0)
+    stories = [json.loads(path.read_text()) for path in (tmp_path / "regret" / "stories").glob("*.json")]
+    assert {story["target"] for story in stories} == targets
+    assert len(stories) == 2 * len(targets)  # two rivals, the first draw only
+    for story in stories:
+        assert (story["protocol"], story["budget"], story["unit"]) == ("loo-1", 5, "epochs")
+        assert len(story["standings"]) == len(story["observations"]) + 1
+    assert "story" not in read_results(tmp_path)
+
+
+def test_a_target_to_watch_that_is_never_tuned_for(tmp_path: Path, table_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no target 'cat' to watch; there are a, b, first, target"):
+        run_regret(replace(_contest(table_path), watched=("cat",)), record=tmp_path, jobs=0)
 
 
 def test_standings(tmp_path: Path, table_path: Path) -> None:

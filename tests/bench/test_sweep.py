@@ -15,7 +15,7 @@ def test_a_run_writes_its_folder(tmp_path: Path, run: RunConfig) -> None:
     assert execute(run, record=tmp_path) == Outcome(run, "done")
     folder = tmp_path / run.folder_name
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    assert names == {"config.json", "environment.json", "events.jsonl", "result.json", "stdout.txt"}
+    assert names == {"config.json", "environment.json", "events.jsonl", "result.json", "stdout.txt", "story.json"}
     result = json.loads((folder / "result.json").read_text())
     assert result["config"] == run.to_json() == json.loads((folder / "config.json").read_text())
     assert [row["n_epochs"] for row in result["trace"]] == list(range(7))
