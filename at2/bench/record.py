@@ -29,8 +29,9 @@ class RunFolder:
     """One run's folder in a record.
 
     It holds ``config.json`` (what was run), ``environment.json`` (on what), ``events.jsonl`` (what happened when, with
-    timings), ``stdout.txt`` (what the run printed and logged), and at the end ``story.json`` (what a report shows of the
-    run) and ``result.json``, whose bytes depend on nothing but ``config.json`` and the code. A failed run holds ``error.txt`` instead of a result.
+    timings), ``stdout.txt`` (what the run printed and logged), and at the end ``story.json`` (what a report shows of
+    the run) and ``result.json``, whose bytes depend on nothing but ``config.json`` and the code. A failed run holds
+    ``error.txt`` instead of a result.
 
     Args:
         record: The folder that holds the runs' folders.
