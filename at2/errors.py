@@ -77,3 +77,15 @@ class StoppingError(At2Error, ValueError):
 
 class DeviceError(At2Error, RuntimeError):
     """A device that this machine, or its PyTorch, does not have."""
+
+
+class TuneError(At2Error, RuntimeError):
+    """A live tuning that cannot go on, such as a training function that gives no number; nothing told is lost."""
+
+
+class TaskError(At2Error, ValueError):
+    """Images and labels that make no task, or a task that a training cannot run on."""
+
+
+class CheckpointError(FileError, ValueError):
+    """A checkpoint, or a recording, that belongs to something else than what is run."""

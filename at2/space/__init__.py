@@ -3,7 +3,7 @@
 Importing this package loads ConfigSpace, NumPy and pandas, but not torch.
 """
 
-from at2.space.hyperrec import HyperRecConfig, build_optimizer, build_scheduler, hyperrec_space
+from at2.space.hyperrec import HyperRecConfig, build_optimizer, build_scheduler, hyperrec_small_space, hyperrec_space
 from at2.space.lcbench import lcbench_space
 from at2.space.parameters import Column
 from at2.space.relative import RelativeRange
@@ -16,6 +16,7 @@ __all__ = [
     "SearchSpace",
     "build_optimizer",
     "build_scheduler",
+    "hyperrec_small_space",
     "hyperrec_space",
     "lcbench_space",
 ]

@@ -26,6 +26,7 @@ _NAMES = (
     *("batch_size", "model", "optimizer", "scheduler", "lr", "weight_decay", "beta_0", "beta_1", "momentum"),
     *("step_size", "gamma", "max_lr", "step_size_up", "t_0", "t_mult", "eta_min"),
 )
+_SMALL_MODELS = ("small-plain", "small-residual")
 
 
 def hyperrec_space() -> SearchSpace:
@@ -45,20 +46,38 @@ def hyperrec_space() -> SearchSpace:
         Xiao, Xing, Neiswanger, Amortized Auto-Tuning: Cost-Efficient Transfer Optimization for Hyperparameter
         Recommendation, 2021, arXiv:2106.09179.
     """
+    return _build("hyperrec", ["resnet34", "resnet50"])
+
+
+def hyperrec_small_space() -> SearchSpace:
+    """Return HyperRec's 16 hyperparameters with two small networks in the place of the residual ones.
+
+    ``small-plain`` is a convolution on patches with one hidden layer, ``small-residual`` a residual block with batch
+    normalization; see :func:`at2.training.build_network`. All other ranges and conditions are those of
+    `hyperrec_space`.
+
+    Example:
+        >>> hyperrec_small_space()
+        SearchSpace('hyperrec-small', 16 hyperparameters, 22 columns)
+    """
+    return _build("hyperrec-small", list(_SMALL_MODELS))
+
+
+def _build(name: str, models: list[str]) -> SearchSpace:
     return SearchSpace(
-        _declare(),
+        _declare(name, models),
         relative={"max_lr": RelativeRange("lr", upper=1.0), "eta_min": RelativeRange("lr")},
         merged={"gamma": ("gamma_step_or_cyclic", "gamma_exponential")},
         names=_NAMES,
     )
 
 
-def _declare() -> cs.ConfigurationSpace:
+def _declare(name: str, models: list[str]) -> cs.ConfigurationSpace:
     optimizer = cs.Categorical("optimizer", ["adam", "momentum"])
     scheduler = cs.Categorical("scheduler", ["StepLR", "ExponentialLR", "CyclicLR", "CosineAnnealingWarmRestarts"])
     always: list[Hyperparameter[Any, Any]] = [
         cs.Integer("batch_size", (32, 128)),
-        cs.Categorical("model", ["resnet34", "resnet50"]),
+        cs.Categorical("model", models),
         cs.Float("lr", (1e-4, 1e-1), log=True),
         cs.Float("weight_decay", (1e-5, 1e-3), log=True),
     ]
@@ -75,7 +94,7 @@ def _declare() -> cs.ConfigurationSpace:
         (cs.Integer("t_mult", (1, 4)), scheduler, ["CosineAnnealingWarmRestarts"]),
         (cs.Float("eta_min", (0.5, 0.9)), scheduler, ["CosineAnnealingWarmRestarts"]),
     ]
-    declared = cs.ConfigurationSpace(name="hyperrec")
+    declared = cs.ConfigurationSpace(name=name)
     declared.add(optimizer, scheduler, *always, *(child for child, _, _ in sometimes))
     declared.add(*(_only_when(child, parent, values) for child, parent, values in sometimes))
     return declared
@@ -90,7 +109,7 @@ class HyperRecConfig:
     """One HyperRec configuration, ready to build what it names.
 
     Args:
-        config: A configuration of `hyperrec_space`; kept as a checked, read-only copy.
+        config: A configuration of `hyperrec_space` or `hyperrec_small_space`; kept as a checked, read-only copy.
 
     Raises:
         SpaceError: If the configuration is invalid.
@@ -112,7 +131,7 @@ class HyperRecConfig:
     config: Mapping[str, Value]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "config", MappingProxyType(_space().validate(self.config)))
+        object.__setattr__(self, "config", MappingProxyType(_validate(self.config)))
 
     def __reduce__(self) -> tuple[Any, ...]:  # a read-only view cannot be pickled
         return HyperRecConfig, (dict(self.config),)
@@ -130,7 +149,7 @@ def build_optimizer(config: Mapping[str, Any], params: Iterable[torch.Tensor] | 
     """Build the optimizer that a HyperRec configuration names.
 
     Args:
-        config: A configuration of `hyperrec_space`.
+        config: A configuration of `hyperrec_space` or `hyperrec_small_space`.
         params: What to optimize: ``model.parameters()``, or parameter groups.
 
     Returns:
@@ -141,7 +160,7 @@ def build_optimizer(config: Mapping[str, Any], params: Iterable[torch.Tensor] | 
     """
     from torch.optim import SGD, Adam
 
-    c: dict[str, Any] = _space().validate(config)
+    c: dict[str, Any] = _validate(config)
     if c["optimizer"] == "adam":
         return Adam(params, lr=c["lr"], betas=(c["beta_0"], c["beta_1"]), weight_decay=c["weight_decay"])
     return SGD(params, lr=c["lr"], momentum=c["momentum"], weight_decay=c["weight_decay"])
@@ -155,7 +174,7 @@ def build_scheduler(config: Mapping[str, Any], optimizer: Optimizer) -> LRSchedu
     learning rate, in place of the configuration's own ``momentum``.
 
     Args:
-        config: A configuration of `hyperrec_space`.
+        config: A configuration of `hyperrec_space` or `hyperrec_small_space`.
         optimizer: What `build_optimizer` returned for the same configuration.
 
     Raises:
@@ -163,7 +182,7 @@ def build_scheduler(config: Mapping[str, Any], optimizer: Optimizer) -> LRSchedu
     """
     from torch.optim import SGD, Adam, lr_scheduler
 
-    c: dict[str, Any] = _space().validate(config)
+    c: dict[str, Any] = _validate(config)
     wanted = Adam if c["optimizer"] == "adam" else SGD
     if not isinstance(optimizer, wanted):
         message = f"the configuration names {wanted.__name__}, got {type(optimizer).__name__}; use its build_optimizer"
@@ -189,6 +208,11 @@ def build_scheduler(config: Mapping[str, Any], optimizer: Optimizer) -> LRSchedu
             )
 
 
+def _validate(config: Mapping[str, Any]) -> dict[str, Value]:
+    """Check a configuration against the space that has its model."""
+    return _space(small=config.get("model") in _SMALL_MODELS).validate(config)
+
+
 @cache
-def _space() -> SearchSpace:
-    return hyperrec_space()
+def _space(*, small: bool) -> SearchSpace:
+    return hyperrec_small_space() if small else hyperrec_space()
