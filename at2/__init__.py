@@ -15,6 +15,7 @@ from at2.errors import At2Error
 
 if TYPE_CHECKING:
     from at2.recommend import Budget, Query, Recommendation, Recommender, SampledCandidates
+    from at2.recommend.live import TuneResult, tune
     from at2.space import SearchSpace, hyperrec_space, lcbench_space
     from at2.tables import LearningCurveTable, Metric, load_table, published_pairs
 
@@ -30,10 +31,12 @@ __all__ = [
     "Recommender",
     "SampledCandidates",
     "SearchSpace",
+    "TuneResult",
     "hyperrec_space",
     "lcbench_space",
     "load_table",
     "published_pairs",
+    "tune",
 ]
 
 _ROOM_OF = {
@@ -49,6 +52,8 @@ _ROOM_OF = {
     "Recommendation": "at2.recommend",
     "Recommender": "at2.recommend",
     "SampledCandidates": "at2.recommend",
+    "TuneResult": "at2.recommend.live",
+    "tune": "at2.recommend.live",
 }
 
 

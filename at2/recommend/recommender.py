@@ -157,6 +157,11 @@ class Recommender:
         return self.problem.report
 
     @property
+    def header(self) -> Mapping[str, Any]:
+        """How it was made, as the first line of its journal says it."""
+        return dict(self._header)
+
+    @property
     def told(self) -> tuple[Told, ...]:
         """All results so far, in the order in which they were told."""
         return tuple(self._ledger.told)

@@ -1,0 +1,157 @@
+"""What a live tuning ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from at2.errors import TableError
+from at2.recommend.live.progress import Epoch, Leader, Progress
+from at2.recommend.query import ConfigId, Recommendation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from at2.space import SearchSpace
+    from at2.tables import LearningCurveTable
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """The configuration to use, its checkpoint, and all that was trained on the way.
+
+    Args:
+        recommendation: What the recommender recommends.
+        best: The epoch with the best value of that configuration; None if it was never trained.
+        checkpoint: Folder of what `train` saved for it: after the best epoch, else the latest that there is; None if
+            there is none.
+        workdir: The working folder.
+        progress: Every epoch, and what was spent.
+        stopped_because: Why the tuning ended.
+        space: The search space.
+        target: Name of the task.
+        tuner_s: Seconds that went into deciding, in this process.
+    """
+
+    recommendation: Recommendation
+    best: Epoch | None
+    checkpoint: Path | None
+    workdir: Path
+    progress: Progress
+    stopped_because: str
+    space: SearchSpace
+    target: str
+    leaders: tuple[Leader, ...]
+    tuner_s: float
+
+    @property
+    def config_id(self) -> ConfigId:
+        """Name of the recommended configuration."""
+        return self.recommendation.config_id
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The recommended configuration."""
+        return self.recommendation.config
+
+    @property
+    def value(self) -> float | None:
+        """The best value that the recommended configuration showed; None if it was never trained."""
+        return None if self.best is None else self.best.value
+
+    @property
+    def failed(self) -> dict[ConfigId, str]:
+        """Configurations that failed, each with a line that says why."""
+        return {name: epoch.note for name, epoch in self.progress.failed().items()}
+
+    @property
+    def epochs(self) -> pd.DataFrame:
+        """One row an epoch: number, config_id, epoch, value, status, seconds, n_repeated, and further metrics."""
+        import pandas as pd
+
+        names = ("number", "config_id", "epoch", "value", "status", "seconds", "n_repeated")
+        rows = [{n: getattr(e, n) for n in names} | {f"metric_{k}": v for k, v in e.metrics.items()} for e in self._all]
+        return pd.DataFrame(rows, columns=None if rows else list(names))
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row for each configuration that was trained, the best first.
+
+        Columns: config_id, status, n_epochs, best, best_epoch, last, seconds, note, and the hyperparameters (NaN
+        where inactive).
+        """
+        import pandas as pd
+
+        rows = [self._row(name) | dict(config) for name, config in self.progress.configs.items()]
+        columns = ("config_id", "status", "n_epochs", "best", "best_epoch", "last", "seconds", "note")
+        frame = pd.DataFrame(rows, columns=None if rows else list(columns))
+        return frame.sort_values("best", ascending=not self.progress.maximize, kind="stable", ignore_index=True)
+
+    @property
+    def _all(self) -> list[Epoch]:
+        return self.progress.epochs
+
+    def _row(self, name: ConfigId) -> dict[str, Any]:
+        own = [e for e in self._all if e.config_id == name]
+        sound = [e for e in own if e.value is not None]
+        sign = 1.0 if self.progress.maximize else -1.0
+        best = max(sound, key=lambda e: sign * float(e.value or 0.0), default=None)
+        return {
+            "config_id": name,
+            "status": own[-1].status if own else "asked",
+            "n_epochs": len(sound),
+            "best": None if best is None else best.value,
+            "best_epoch": None if best is None else best.epoch,
+            "last": sound[-1].value if sound else None,
+            "seconds": sum(e.seconds or 0.0 for e in own),
+            "note": own[-1].note if own else "",
+        }
+
+    def to_table(self) -> LearningCurveTable:
+        """Return what was trained as a table with one task: history for the next tuning.
+
+        Raises:
+            TableError: If no epoch gave a value.
+        """
+        import pandas as pd
+
+        from at2.tables import LearningCurveTable
+
+        sound = [e for e in self._all if e.value is not None]
+        if not sound:
+            raise TableError("no epoch gave a value, so there are no curves to keep")
+        curves = pd.DataFrame(
+            {
+                "task": self.target,
+                "config_id": [e.config_id for e in sound],
+                "epoch": [e.epoch for e in sound],
+                "value": [e.value for e in sound],
+                "seconds": [e.seconds for e in sound],
+            }
+        )
+        names = dict.fromkeys(e.config_id for e in sound)
+        configs = pd.DataFrame([{"config_id": name, **self.progress.configs[name]} for name in names])
+        return LearningCurveTable.from_frame(
+            curves,
+            configs,
+            self.space,
+            metric=self.progress.metric,
+            maximize=self.progress.maximize,
+            name=self.target,
+        )
+
+    def __str__(self) -> str:
+        progress, budget, best = self.progress, self.progress.budget, self.best
+        n_config = len(progress.configs)
+        shown = "untrained" if best is None else f"{progress.metric} {best.value:.4g} after epoch {best.epoch}"
+        lines = [
+            f"configuration {self.config_id!r}: {shown}",
+            *(f"  {name} = {value!r}" for name, value in self.config.items()),
+            f"spent {progress.spent:.6g} of {budget.amount:g} {budget.unit}s on {n_config} configurations, "
+            f"{len(self.failed)} failed; {self.stopped_because}",
+        ]
+        if self.checkpoint is not None:
+            lines.append(f"checkpoint {self.checkpoint}")
+        return "\n".join(lines)

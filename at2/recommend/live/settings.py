@@ -1,0 +1,155 @@
+"""What users write, read kindly: a space as a dict, a budget as words, a history as a path, a size as words."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from at2.errors import BudgetError, SpaceError, TableError
+from at2.recommend.budget import Budget
+from at2.recommend.candidates import Candidates, SampledCandidates
+
+if TYPE_CHECKING:
+    import ConfigSpace
+
+    from at2.space import SearchSpace
+    from at2.tables import LearningCurveTable
+
+N_SAMPLED = 100
+"""Candidates that are drawn from a space if nothing else is said."""
+
+_SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400}
+_BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*-?\s*([a-zA-Z]*)\s*")
+
+
+def as_budget(budget: Budget | str) -> Budget:
+    """Read a budget.
+
+    Raises:
+        BudgetError: If it is no `Budget` and no text such as ``"200 epochs"``, ``"90s"``, ``"30 min"`` or ``"2h"``.
+
+    Example:
+        >>> as_budget("200-epochs").epochs, as_budget("1.5 h").seconds
+        (200, 5400.0)
+    """
+    if isinstance(budget, Budget):
+        return budget
+    match = _AMOUNT.fullmatch(budget) if isinstance(budget, str) else None
+    if match is not None:
+        amount, unit = float(match[1]), match[2].lower()
+        if unit in ("epoch", "epochs") and amount.is_integer():
+            return Budget(epochs=int(amount))
+        scale = _SECONDS.get(unit) or _SECONDS.get(unit.removesuffix("s"))
+        if scale is not None:
+            return Budget(seconds=amount * scale)
+    raise BudgetError(f"wanted a budget such as '200 epochs', '90s', '30min' or '2h', or a Budget; got {budget!r}")
+
+
+def as_bytes(size: int | str | None) -> int | None:
+    """Read a size; None for no limit.
+
+    Raises:
+        BudgetError: If it is no number of bytes and no text such as ``"500 MB"``.
+
+    Example:
+        >>> as_bytes("1.5 GB"), as_bytes(10)
+        (1500000000, 10)
+    """
+    if size is None or (isinstance(size, int) and not isinstance(size, bool) and size >= 0):
+        return size
+    match = _AMOUNT.fullmatch(size) if isinstance(size, str) else None
+    if match is None or match[2].lower() not in _BYTES:
+        raise BudgetError(f"wanted a size such as '500 MB' or '5 GB', or a number of bytes; got {size!r}")
+    return int(float(match[1]) * _BYTES[match[2].lower()])
+
+
+def as_history(history: LearningCurveTable | str | os.PathLike[str] | None) -> LearningCurveTable | None:
+    """Give the table itself, or load it by its name or path."""
+    if history is None or not isinstance(history, str | os.PathLike):
+        return history
+    from at2.tables import load_table
+
+    return load_table(str(Path(history)))
+
+
+def as_space(space: Any) -> SearchSpace | None:
+    """Read a search space.
+
+    Args:
+        space: A `SearchSpace`; a ConfigSpace declaration; or a dict from names to ``(low, high)`` (whole numbers where
+            both are), ``(low, high, "log")``, a list of options, or a single value; None stays None.
+
+    Raises:
+        SpaceError: If it is none of these.
+
+    Example:
+        >>> space = as_space({"lr": (1e-4, 1e-1, "log"), "depth": (1, 4), "optimizer": ["sgd", "adam"], "epochs": 10})
+        >>> sorted(space.validate({"lr": 0.01, "depth": 2, "optimizer": "sgd", "epochs": 10}))
+        ['depth', 'epochs', 'lr', 'optimizer']
+    """
+    import ConfigSpace
+
+    from at2.space import SearchSpace
+
+    if space is None or isinstance(space, SearchSpace):
+        return space
+    if isinstance(space, ConfigSpace.ConfigurationSpace):
+        return SearchSpace(space)
+    if not isinstance(space, Mapping) or not space:
+        raise SpaceError(f"wanted a SearchSpace, a ConfigurationSpace or a dict of ranges, got {space!r}")
+    declared = ConfigSpace.ConfigurationSpace(name="space")
+    for name, given in space.items():
+        declared.add(_declare(str(name), given))
+    return SearchSpace(declared, names=[str(name) for name in space])
+
+
+def _declare(name: str, given: Any) -> ConfigSpace.hyperparameters.Hyperparameter[Any, Any]:
+    import ConfigSpace
+
+    if isinstance(given, list):
+        options: list[Any] = given
+        try:
+            return ConfigSpace.Categorical(name, options)
+        except (ValueError, TypeError) as error:
+            raise SpaceError(f"{name!r} cannot have the options {given!r}: {error}", parameter=name) from error
+    if isinstance(given, tuple):
+        low, high, *rest = given if len(given) in (2, 3) else (None, None)
+        if rest in ([], ["log"]) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in (low, high)):
+            kind = ConfigSpace.Integer if isinstance(low, int) and isinstance(high, int) else ConfigSpace.Float
+            try:
+                return kind(name, (low, high), log=bool(rest))
+            except ValueError as error:
+                raise SpaceError(f"{name!r} cannot range over {given!r}: {error}", parameter=name) from error
+    elif isinstance(given, str | int | float):
+        return ConfigSpace.Constant(name, given)
+    raise SpaceError(
+        f"{name!r} wants (low, high), (low, high, 'log'), a list of options or one value; got {given!r}", parameter=name
+    )
+
+
+def choose_candidates(
+    candidates: Candidates | int | None, *, space: SearchSpace | None, history: LearningCurveTable | None
+) -> Candidates | None:
+    """Say what may be trained where the user leaves it open.
+
+    Args:
+        candidates: As `Recommender` takes them; a number draws so many from the space.
+        space: The space; where it is given, candidates are drawn from it, beside the history's own.
+        history: The history; without a space its own configurations are the candidates.
+
+    Raises:
+        TableError: If there is nothing to choose from.
+    """
+    if isinstance(candidates, int):
+        return SampledCandidates(candidates)
+    if candidates is not None:
+        return candidates
+    if history is not None:
+        return None if space is None else SampledCandidates(N_SAMPLED, also="history")
+    if space is None:
+        raise TableError("there is nothing to tune: pass a space, a history, or candidates=[{...}, ...]")
+    return SampledCandidates(N_SAMPLED)

@@ -1,0 +1,280 @@
+"""``at2.tune``: the user's own training, tuned epoch by epoch."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from at2.errors import FileError, TableError, TuneError
+from at2.recommend.budget import Budget
+from at2.recommend.candidates import Candidates
+from at2.recommend.journal import Journal
+from at2.recommend.live.checkpoints import CheckpointStore
+from at2.recommend.live.loop import Loop
+from at2.recommend.live.objective import Objective, TrainFunction
+from at2.recommend.live.progress import Callback, Epoch, Leader, Progress, View
+from at2.recommend.live.result import TuneResult
+from at2.recommend.live.session import Session
+from at2.recommend.live.settings import as_budget, as_bytes, as_history, as_space, choose_candidates
+from at2.recommend.query import ConfigId
+from at2.recommend.recommender import Recommender
+
+if TYPE_CHECKING:
+    from at2.tables import LearningCurveTable
+
+_HALF_WIDTH = 1.645  # standard deviations to each side that hold 90 % of a Gaussian
+_FREE = ("at2", "budget", "table", "sha256")  # parts of a journal's header that may differ, or are checked elsewhere
+
+
+def tune(
+    train: TrainFunction,
+    space: Any = None,
+    *,
+    budget: Budget | str,
+    n_epoch: int | None = None,
+    history: LearningCurveTable | str | os.PathLike[str] | None = None,
+    target: str = "target",
+    candidates: Candidates | int | None = None,
+    metric: str | None = None,
+    maximize: bool | None = None,
+    goal: Literal["train", "recommend"] = "train",
+    seed: int = 0,
+    workdir: str | os.PathLike[str] = "at2-tune",
+    resume: bool = False,
+    checkpoint_limit: int | str | None = "5 GB",
+    callbacks: Sequence[Callback] = (),
+    view: View | None = None,
+    max_crashes: int = 5,
+    most_alive: int = 8,
+    **further: Any,
+) -> TuneResult:
+    """Tune a training of your own: pause and resume configurations epoch by epoch, within a budget.
+
+    ``train(config, epochs, checkpoint)`` is a function or a generator. `config` is a dict of active hyperparameters.
+    `epochs` is the range of epochs to train, counted from 1. `checkpoint` is a folder that belongs to this
+    configuration: it holds what you saved after epoch ``epochs.start - 1``, and is empty where that is 0.
+
+    - A *function* trains all of `epochs` (mostly one), saves into `checkpoint`, and returns the metric.
+    - A *generator* gets all epochs up to the last, and saves and yields the metric after each. Between two epochs it is
+      paused, and stays in memory for as long as this process lives; in a new process, or when `most_alive` others
+      wait, it is closed and later started anew with the epochs behind its checkpoint.
+    - One that saves nothing works as well: it is trained again from epoch 1 whenever it is taken up from the disk.
+
+    An exception or a metric that is not finite costs its configuration and an epoch, and the tuning goes on. After
+    ctrl-C, or `kill -9`, the same call with ``resume=True`` goes on; the epoch that was in flight is trained again.
+
+    Args:
+        train: What trains.
+        space: What can be tuned: a dict such as ``{"lr": (1e-4, 1e-1, "log"), "optimizer": ["sgd", "adam"]}``, a
+            ConfigSpace declaration or a `SearchSpace`; None takes the history's.
+        budget: A `Budget`, or words: ``"200 epochs"``, ``"2h"``. With `resume` it may be larger than before.
+        n_epoch: Length of a full training; None takes the history's.
+        history: Curves of earlier tasks: a table, its name or its path. None tunes without.
+        target: Name of the task; its own curves in the history are never looked at.
+        candidates: Configurations to choose from, as `Recommender` takes them, or how many to draw from the space.
+            None draws 100 (and adds the history's) where a space is given, and else takes the history's.
+        metric: Name of the metric; None takes the history's.
+        maximize: Whether larger is better; None asks the history, and means yes without one.
+        goal: ``"train"`` ends with the best trained model, ``"recommend"`` with the configuration that will be best
+            when trained in full, later.
+        seed: Seed of everything random here; `train` has its own.
+        workdir: Folder for journal, checkpoints and tracebacks.
+        resume: Whether to go on with what `workdir` holds; without anything there, the tuning starts.
+        checkpoint_limit: Most bytes of checkpoints, such as ``"500 MB"``; the least useful are dropped first.
+        callbacks: Called with the `Progress` after each epoch; ``progress.stop()`` ends the tuning.
+        view: What shows the progress.
+        max_crashes: So many configurations that crash before any gives a value end the tuning.
+        most_alive: Most generators paused in memory.
+        **further: Further arguments of `Recommender`: sources, rename, utility, tolerance, confidence, surrogate, ...
+
+    Returns:
+        The recommended configuration, its checkpoint, and frames of all that was trained.
+
+    Raises:
+        TuneError: If `train` gives no number, or every configuration fails.
+        FileError: If `workdir` holds a tuning already, is held by another process, or cannot be written.
+        TableError: If the parts do not fit together, or what is resumed was started otherwise.
+        At2Error: As `Recommender` raises.
+
+    Example:
+        >>> import at2, tempfile
+        >>> def train(config, epochs, checkpoint):
+        ...     weight = 0.0
+        ...     for epoch in epochs:  # nothing is saved: what is taken up again starts anew, and epochs say so
+        ...         weight += (1 - weight) * min(config["lr"], 0.5)
+        ...         yield weight
+        >>> result = at2.tune(train, {"lr": (1e-3, 1.0, "log")}, n_epoch=5, budget="20 epochs",
+        ...                   workdir=tempfile.mkdtemp(), resume=True)
+        >>> result.config["lr"] > 0.3
+        True
+    """
+    history, declared = as_history(history), as_space(space)
+    if history is None and n_epoch is None:
+        raise TableError("pass n_epoch=, the number of epochs of a full training")
+    session = Session(workdir)
+    with session.locked():
+        recommender = _open(
+            session,
+            resume=resume,
+            table=history,
+            space=declared,
+            target=target,
+            budget=as_budget(budget),
+            candidates=choose_candidates(candidates, space=declared, history=history),
+            n_epoch=n_epoch,
+            metric=metric if history is not None else None,
+            maximize=maximize,
+            goal=goal,
+            seed=seed,
+            **further,
+        )
+        progress = _progress(recommender, session, metric=metric)
+        store = CheckpointStore(session.checkpoints, limit_bytes=as_bytes(checkpoint_limit))
+        objective = Objective(
+            train, n_epoch=progress.n_epoch, metric=recommender.problem.metric or metric, most_alive=most_alive
+        )
+        _clean(store, progress)
+        loop = Loop(
+            recommender,
+            objective,
+            session,
+            store,
+            progress,
+            view=view,
+            callbacks=callbacks,
+            max_crashes=max_crashes,
+            ranking=lambda: _least_promising(recommender),
+        )
+        loop.run()
+        return _result(recommender, session, store, progress, tuner_s=loop.tuner_s)
+
+
+def _open(
+    session: Session, *, resume: bool, table: LearningCurveTable | None, budget: Budget, **settings: Any
+) -> Recommender:
+    """Start a recommender with a journal, or go on with the one that is there."""
+    exists = session.journal.exists()
+    if exists and not resume:
+        raise FileError(
+            f"{session.folder} holds a tuning already; pass resume=True to go on with it, or another workdir",
+            path=session.folder,
+        )
+    if not exists:
+        if session.checkpoints.exists():
+            message = f"{session.checkpoints} holds checkpoints, but there is no journal; take another workdir"
+            raise FileError(message, path=session.checkpoints)
+        return Recommender(table, budget=budget, journal=session.journal, **settings)
+    fresh = Recommender(table, budget=budget, **settings)
+    _, saved, events = Journal.read(session.journal)
+    wanted = json.loads(json.dumps(fresh.header))
+    others = [name for name in wanted if name not in _FREE and wanted[name] != saved.get(name)]
+    if others:
+        told = ", ".join(f"{name}={saved.get(name)!r} (now {wanted[name]!r})" for name in others)
+        message = f"the tuning in {session.folder} was started with {told}; resume it so, or take another workdir"
+        raise TableError(message if len(message) < 2000 else f"{message[:2000]}...")
+    if wanted["budget"] != saved["budget"]:
+        events = [event for event in events if event["event"] != "stop"]
+        Journal.create(session.journal, {**saved, "budget": wanted["budget"]}, events)
+    surrogate = settings.get("surrogate")
+    return Recommender.resume(
+        session.journal,
+        table,
+        surrogate=None if isinstance(surrogate, str) else surrogate,
+        acquisition=settings.get("acquisition"),
+        device=settings.get("device"),
+    )
+
+
+def _progress(recommender: Recommender, session: Session, *, metric: str | None) -> Progress:
+    """Everything that was told so far, with what was noted about it."""
+    problem, noted = recommender.problem, session.read_epochs()
+    progress = Progress(
+        recommender.budget,
+        n_epoch=problem.history.n_epoch,
+        metric=problem.metric or metric or "metric",
+        maximize=problem.maximize,
+        spent=recommender.spent,
+        look=lambda n: _leaders(recommender, n),
+    )
+    for told in recommender.told:
+        query = told.query
+        note = noted.get(query.number)
+        if note is None or (note.config_id, note.epoch, note.value) != (query.config_id, query.epoch, told.value):
+            status: Literal["ok", "crashed"] = "ok" if told.value is not None else "crashed"
+            note = Epoch(query.number, query.config_id, query.epoch, told.value, status, told.seconds)
+        progress.epochs.append(note)
+        progress.configs[query.config_id] = dict(query.config)
+    return progress
+
+
+def _clean(store: CheckpointStore, progress: Progress) -> None:
+    """Put away what a process that was killed left behind."""
+    best, failed = progress.best(), progress.failed()
+    for name in progress.configs:
+        keep = (best.epoch,) if best is not None and best.config_id == name else ()
+        store.rest(name)
+        store.tidy(name, told=progress.done(name), keep=keep)
+        if name in failed:
+            store.drop(name)
+
+
+def _leaders(recommender: Recommender, n: int) -> list[Leader]:
+    """Configurations of the highest expected value, with what is expected at the end of a full training."""
+    problem, belief = recommender.problem, recommender.belief
+    eligible = recommender.state().eligible
+    worth = torch.where(eligible, belief.values().mean.cpu(), -torch.inf)
+    rows = worth.argsort(descending=True, stable=True)[: min(n, int(eligible.sum()))]
+    readings = belief.predict(rows)
+    means, halves = problem.sign * readings.mean[:, -1].cpu(), _HALF_WIDTH * readings.std[:, -1].cpu()
+    values: dict[ConfigId, list[float]] = {}
+    for told in recommender.told:
+        if told.value is not None:
+            values.setdefault(told.query.config_id, []).append(told.value)
+    leaders = []
+    for row, mean, half in zip(rows.tolist(), means.tolist(), halves.tolist(), strict=True):
+        name = problem.config_ids[row]
+        leaders.append(Leader(name, problem.configs[row], values.get(name, []), mean, mean - half, mean + half))
+    return leaders
+
+
+def _least_promising(recommender: Recommender) -> list[ConfigId]:
+    """Configurations that were trained: complete ones first, then by their expected value, lowest first."""
+    state, mean = recommender.state(), recommender.belief.values().mean.cpu()
+    rows = torch.nonzero(state.done > 0)[:, 0].tolist()
+    n_epoch = recommender.problem.history.n_epoch
+    rows.sort(key=lambda row: (int(state.done[row]) < n_epoch, float(mean[row])))
+    return [recommender.problem.config_ids[row] for row in rows]
+
+
+def _result(
+    recommender: Recommender, session: Session, store: CheckpointStore, progress: Progress, *, tuner_s: float
+) -> TuneResult:
+    failed = progress.failed()
+    if not bool(recommender.state().eligible.any()):
+        last = list(failed.values())[-1]
+        raise TuneError(
+            f"all {len(failed)} configurations failed, the last in epoch {last.epoch} ({last.note or last.status}); "
+            f"tracebacks are in {session.folder / 'failures'}. Mend train or the space, and take another workdir"
+        )
+    found = recommender.recommend()
+    sign = 1.0 if progress.maximize else -1.0
+    own = [e for e in progress.epochs if e.config_id == found.config_id and e.value is not None]
+    best = max(own, key=lambda e: sign * float(e.value or 0.0), default=None)
+    kept = store.epochs(found.config_id)
+    epoch = best.epoch if best is not None and best.epoch in kept else max(kept, default=0)
+    return TuneResult(
+        found,
+        best=best,
+        checkpoint=store.path(found.config_id, epoch) if epoch else None,
+        workdir=session.folder,
+        progress=progress,
+        stopped_because="a callback called for it" if progress.must_stop else recommender.stopped_because or "",
+        space=recommender.problem.space,
+        target=recommender.target,
+        leaders=tuple(_leaders(recommender, 5)),
+        tuner_s=tuner_s,
+    )
