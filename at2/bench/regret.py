@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from at2.bench.contest import Match, check_contestant, failure, play_match
 from at2.bench.environment import describe_environment
 from at2.bench.plan import fingerprint
-from at2.bench.pool import run_all
 from at2.bench.protocols import Protocol, list_cases
 from at2.bench.results import ResultFile, Series
 from at2.errors import BudgetError, UnknownNameError
+from at2.processes import run_all
 from at2.recommend.budget import Budget
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from at2.bench.pool import run_all
 from at2.bench.speed import peak_memory_mb, time_reference
 from at2.errors import At2Error, BudgetError, ShapeError
+from at2.processes import run_all
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from at2.bench.pool import run_all
 from at2.errors import At2Error
+from at2.processes import run_all
 
 REFERENCE = "Cholesky factor of a 2000 x 2000 matrix, one thread"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from at2.bench.execute import Outcome, execute
 from at2.bench.plan import RunConfig
-from at2.bench.pool import run_all
 from at2.bench.record import RunFolder, write_text
 from at2.errors import At2Error, FileError
+from at2.processes import run_all
 
 
 def run_sweep(

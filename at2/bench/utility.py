@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from at2.bench.pool import run_all
 from at2.bench.protocols import Protocol, list_cases
 from at2.errors import At2Error, BudgetError
+from at2.processes import run_all
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from at2.bench.pool import run_all
+from at2.processes import run_all
 
 # `eval` is the work: a function that any new process can import by name, and an item can do anything
 
@@ -41,7 +41,7 @@ def test_processes_use_one_thread_and_the_own_environment_stays() -> None:
 
 def test_processes_end_with_a_killed_parent() -> None:
     code = (
-        "from at2.bench.pool import run_all\n"
+        "from at2.processes import run_all\n"
         "if __name__ == '__main__':\n"
         '    work = [\'print(__import__("os").getpid(), flush=True) or __import__("time").sleep(600)\']\n'
         "    list(run_all(eval, work, jobs=1, lost=str))\n"
