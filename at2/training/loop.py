@@ -316,10 +316,11 @@ class Training:
         self._position += 1
         self.n_step += 1
         loss = loss.detach()
-        ranks = rank_of_truth(logits.detach(), labels)
+        logits = logits.detach()
+        ranks = rank_of_truth(logits, labels)
         self._losses.append(loss)
         self._ranks.append(ranks)
-        return BatchResult(loss, ranks, self._position == self.batches_per_epoch)
+        return BatchResult(loss, ranks, self._position == self.batches_per_epoch, logits, labels)
 
     def _add_penalty(self) -> None:
         """Add the gradient of ``l2 * sum(w ** 2)``, which spares the graph of the penalty itself."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 TOP = (1, 5, 10)
 """An image counts as right at k if fewer than k classes are given at least the score of the true one."""
@@ -48,11 +49,19 @@ class BatchResult:
         cross_entropy: Mean cross-entropy, a tensor without dimensions; label smoothing included, L2 penalty not.
         ranks: `rank_of_truth` of each image, shape ``(n,)``.
         ends_pass: Whether it was the last batch of a pass over the training images.
+        logits: What the network gave, shape ``(n, n_classes)``, detached.
+        labels: True classes, shape ``(n,)``.
     """
 
     cross_entropy: Tensor
     ranks: Tensor
     ends_pass: bool
+    logits: Tensor
+    labels: Tensor
+
+    def losses(self) -> Tensor:
+        """Return the cross-entropy of each image, without smoothing, shape ``(n,)``."""
+        return functional.cross_entropy(self.logits, self.labels, reduction="none")
 
     @property
     def loss(self) -> float:
