@@ -1,0 +1,62 @@
+"""The training loop as a generator that can be tuned: an epoch between two yields, a checkpoint after each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from at2.training.loop import Training
+from at2.training.tasks import ImageTask
+
+CHECKPOINT = "training.pt"
+METRIC = "val_acc_top1"
+
+
+@dataclass(frozen=True)
+class TunableTraining:
+    """Trains configurations of the HyperRec space, or of its small sister, for :func:`at2.tune`.
+
+    Args:
+        task: What is trained on.
+        seed: Seed of the initial weights and of the order of batches.
+        device: Where to train.
+
+    Example:
+        >>> import tempfile
+        >>> from at2.space import hyperrec_small_space
+        >>> from at2.training import load_task
+        >>> train = TunableTraining(load_task("digits-low"), seed=0)
+        >>> config = hyperrec_small_space().sample(1, seed=0)[0]
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> first = next(train(config, range(1, 41), folder))
+        >>> sorted(first)[:2], [path.name for path in folder.iterdir()]
+        (['n_step', 'test_acc_top1'], ['training.pt'])
+        >>> second = next(train(config, range(2, 41), folder))  # goes on from the checkpoint
+        >>> second["n_step"] == 2 * first["n_step"]
+        True
+    """
+
+    task: ImageTask
+    seed: int = 0
+    device: str | torch.device = "cpu"
+
+    def __call__(self, config: Mapping[str, Any], epochs: range, checkpoint: Path) -> Iterator[dict[str, float]]:
+        """Yield accuracies and losses after each epoch, the validation accuracy first; NaN once it has diverged."""
+        training = Training.from_config(self.task, config, seed=self.seed, device=self.device)
+        path = checkpoint / CHECKPOINT
+        if epochs.start > 1:
+            training.restore(path)
+        for _ in epochs:
+            result = training.run_epoch()
+            training.save(path)
+            yield {
+                METRIC: float("nan") if result.diverged else result.validation.top1,
+                "test_acc_top1": result.test.top1,
+                "val_loss": result.validation.loss,
+                "test_loss": result.test.loss,
+                "n_step": training.n_step,
+            }
