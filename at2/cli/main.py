@@ -14,8 +14,11 @@ from at2.errors import At2Error
 _COMMANDS = {
     "tables": ("at2.cli.tables:tables", "List, show, query, fetch, import and export learning-curve tables."),
     "sweep": ("at2.cli.sweep:sweep", "Recommend a configuration for each published pair and keep the record."),
+    "record": ("at2.cli.record:record", "Train configurations on tasks and write their learning curves to a table."),
+    "tune": ("at2.cli.tune:tune", "Tune a live training on a task, pausing and resuming configurations."),
     "explain": ("at2.cli.explain:explain", "Explain the recommendation and the next query of a journal."),
     "bench": ("at2.cli.bench:bench", "Measure at2: speed, memory, and its regret beside its rivals'."),
+    "report": ("at2.cli.report:report", "Show a record on one page: regret, ranks, costs, single runs."),
     "costs": ("at2.cli.costs:costs", "Price ways of tuning in optimizer steps."),
 }
 

@@ -39,7 +39,7 @@ def _small_plain(*, channels: int, size: int, n_classes: int) -> nn.Module:
 
 
 def _small_residual(*, channels: int, size: int, n_classes: int) -> nn.Module:
-    return initialize(PatchResidual(16, channels=channels, size=size, n_classes=n_classes))
+    return initialize(PatchResidual(16, 64, channels=channels, size=size, n_classes=n_classes))
 
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {

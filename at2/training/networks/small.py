@@ -41,10 +41,11 @@ def patchify(filter_size: int, n_filter: int, n_hidden: int, *, channels: int, s
 
 
 class PatchResidual(nn.Module):
-    """A convolution on patches and one residual block on their 4 x 4 grid, with batch normalization.
+    """A convolution on a 4 x 4 grid of patches, a hidden layer and a residual one, both with batch normalization.
 
     Args:
-        n_filter: Filters of every convolution.
+        n_filter: Filters of the convolution.
+        n_hidden: Hidden units of each layer.
         channels: Channels of the images.
         size: Height and width of the images, a multiple of 4.
         n_classes: Outputs.
@@ -53,22 +54,18 @@ class PatchResidual(nn.Module):
         ShapeError: If `size` is no multiple of 4.
     """
 
-    def __init__(self, n_filter: int, *, channels: int, size: int, n_classes: int) -> None:
+    def __init__(self, n_filter: int, n_hidden: int, *, channels: int, size: int, n_classes: int) -> None:
         super().__init__()
         _grid(4, size)
-        self.conv1 = nn.Conv2d(channels, n_filter, size // 4, stride=size // 4, bias=False)
-        self.bn1 = nn.BatchNorm2d(n_filter)
-        self.conv2 = nn.Conv2d(n_filter, n_filter, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(n_filter)
-        self.conv3 = nn.Conv2d(n_filter, n_filter, 3, padding=1, bias=False)
-        self.bn3 = nn.BatchNorm2d(n_filter)
-        self.fc = nn.Linear(16 * n_filter, n_classes)
+        self.conv = nn.Conv2d(channels, n_filter, size // 4, stride=size // 4)
+        self.fc1, self.bn1 = nn.Linear(16 * n_filter, n_hidden, bias=False), nn.BatchNorm1d(n_hidden)
+        self.fc2, self.bn2 = nn.Linear(n_hidden, n_hidden, bias=False), nn.BatchNorm1d(n_hidden)
+        self.fc3 = nn.Linear(n_hidden, n_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (n, channels, size, size) to logits (n, n_classes)."""
-        x = self.bn1(self.conv1(x)).relu()
-        x = (x + self.bn3(self.conv3(self.bn2(self.conv2(x)).relu()))).relu()
-        logits: Tensor = self.fc(x.flatten(1))
+        x = self.bn1(self.fc1(self.conv(x).relu().flatten(1))).relu()
+        logits: Tensor = self.fc3(x + self.bn2(self.fc2(x)).relu())
         return logits
 
 

@@ -21,7 +21,7 @@ Variant = Callable[[Pixels, Labels, np.random.Generator], tuple[Pixels, Labels]]
 
 N_FEW = 160
 """Training images of ``digits-few``; more than the largest batch of the HyperRec space."""
-NOISE = 6.0
+NOISE = 8.0
 """Standard deviation of the noise in ``digits-noisy``, on the scale of 0 to 16."""
 MAX_ANGLE = 75.0
 """Largest rotation in ``digits-rotated``, in degrees, to either side."""
