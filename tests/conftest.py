@@ -12,15 +12,33 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect, visibly in the count, the tests that need the authors' files where AT2_MIRROR names no folder."""
-    mirror = os.environ.get("AT2_MIRROR", "")
-    if mirror and Path(mirror).is_dir():
-        return
-    kept = [item for item in items if "authors" not in item.keywords]
-    left_out = [item for item in items if "authors" in item.keywords]
+    """Deselect, visibly in the count, the tests that need what this machine lacks: the authors' files, a browser."""
+    absent = set() if _has_authors_files() else {"authors"}
+    if _browser_lack() is not None:
+        absent.add("browser")
+    left_out = [item for item in items if absent & set(item.keywords)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = kept
+        items[:] = [item for item in items if not absent & set(item.keywords)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in a plain line why the report was not looked at in a browser."""
+    lack = _browser_lack()
+    if lack is not None:
+        terminalreporter.write_line(f"tests marked browser were left out: {lack}")
+
+
+def _has_authors_files() -> bool:
+    mirror = os.environ.get("AT2_MIRROR", "")
+    return bool(mirror) and Path(mirror).is_dir()
+
+
+def _browser_lack() -> str | None:
+    """What is missing for the tests marked browser; None where nothing is, or where they must run anyway."""
+    from at2.bench.browser import missing_browser
+
+    return None if os.environ.get("AT2_REQUIRE_BROWSER") else missing_browser()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,16 +1,21 @@
 """Regret against epochs, drawn without a screen."""
 
 import io
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from at2.bench.record import write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COLORS = ("#1f5fa8", "#d1612a", "#3a8f4d", "#8a4fa3", "#6b6b6b", "#b3892b")
+_ENDS = ("mean", "low", "high")
+_MOST_PANELS = 4
 
 
 def draw_regret(traces: "pd.DataFrame", path: Path) -> None:
@@ -22,14 +27,9 @@ def draw_regret(traces: "pd.DataFrame", path: Path) -> None:
         traces: Frame of `at2.bench.summary.traces`.
         path: The PNG file to write, whole or not at all.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     databases = list(dict.fromkeys(traces["database"]))
     tuners = list(dict.fromkeys(traces["tuner"]))
-    figure = Figure(figsize=(5.2 * len(databases), 4.0), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(databases), sharey=True, squeeze=False)[0]
+    figure, panels = _panels(len(databases), height=4.0)
     for panel, database in zip(panels, databases, strict=True):
         rows = traces[traces["database"] == database]
         for place, tuner in enumerate(tuners):
@@ -37,6 +37,56 @@ def draw_regret(traces: "pd.DataFrame", path: Path) -> None:
         _label(panel, f"{database}: {rows['target'].nunique()} targets")
     _scale_regret(panels[0], highest=float(traces["regret"].max()))
     panels[0].legend(frameon=False)
+    _save(figure, path)
+
+
+def draw_comparisons(comparisons: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw mean regret against epochs with 95 % intervals: a panel for each comparison, at2 and the best of the others.
+
+    Args:
+        comparisons: What `at2.bench.report.comparisons.compare` gave; the first few are drawn.
+        path: The PNG file to write, whole or not at all.
+    """
+    drawn = [comparison for comparison in comparisons if comparison["axes"]][:_MOST_PANELS]
+    figure, panels = _panels(len(drawn), height=5.0)
+    for panel, comparison in zip(panels, drawn, strict=True):
+        axis = comparison["axes"][0]
+        curves = next(iter(axis["curves"].values()))
+        rivals = [row["rival"] for row in comparison["rows"] if row["rival"] in curves]
+        rivals.sort(key=lambda name: name != "at2")
+        for place, rival in enumerate(rivals[: len(_COLORS)]):
+            color = _COLORS[place]
+            _draw_band(
+                panel, axis["grid"], curves[rival]["recommended"], color=color, label=rival, front=rival == "at2"
+            )
+        _label(panel, f"{comparison['title']}\n{comparison['n_target']} targets")
+        panel.legend(frameon=False, fontsize="small")
+    highest = max(row["regret"] or 0.0 for comparison in drawn for row in comparison["rows"])
+    _scale_regret(panels[0], highest=min(1.0, 2 * highest))
+    _save(figure, path)
+
+
+def _draw_band(
+    panel: "Axes", grid: Sequence[float], curve: Mapping[str, Any], *, color: str, label: str, front: bool
+) -> None:
+    """Draw one mean with its interval; None is a gap."""
+    mean, low, high = ([math.nan if value is None else value for value in curve[name]] for name in _ENDS)
+    panel.plot(grid, mean, color=color, linewidth=2.4 if front else 1.3, label=label, zorder=3 if front else 2)
+    if low:
+        panel.fill_between(grid, low, high, color=color, alpha=0.16 if front else 0.06, linewidth=0)
+
+
+def _panels(n: int, *, height: float) -> "tuple[Figure, Sequence[Axes]]":
+    """Make a figure without a screen, with `n` panels side by side that share the axis of regret."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2 * n, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, list(figure.subplots(1, n, sharey=True, squeeze=False)[0])
+
+
+def _save(figure: "Figure", path: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     write_bytes(path, buffer.getvalue())

@@ -87,7 +87,8 @@ class TableObjective:
 
     def curve(self, config_id: object) -> np.ndarray:
         """Give the whole curve of a configuration as measured, ``(n_epoch,)``, NaN where it was not run."""
-        return self._values[self._table.config_index(config_id)].copy()
+        curve: np.ndarray = self._values[self._table.config_index(config_id)].copy()
+        return curve
 
     def regret(self, config_id: object) -> float:
         """Give the normalized regret of choosing a configuration; 1 where nothing of it was recorded."""

@@ -125,8 +125,9 @@ class ResultFile:
     def append(self, result: Mapping[str, Any], *, story: Mapping[str, Any] | None = None) -> None:
         """Append one result and flush it; a run's story goes to a file of its own, and first."""
         if story is not None:
-            words = (self.path.stem, result["target"], f"draw-{result['draw']}", f"seed-{result['seed']}")
-            write_story(self.path.parent / STORIES / f"{_file_name(*words)}.json", {**self.series.to_json(), **story})
+            words = (result["target"], f"draw-{result['draw']}", f"seed-{result['seed']}")
+            name = f"{self.path.stem}_{_file_name(*words)}.json"
+            write_story(self.path.parent / STORIES / name, {**self.series.to_json(), **story})
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(dict(result), allow_nan=False) + "\n")
 
@@ -147,23 +148,14 @@ def read_results(record: Path) -> "pd.DataFrame":
 
     Returns:
         Frame with the fields of `Series` and of the results; ``sources`` and ``trace`` hold lists, and ``error`` is
-        None where the run went well. Its ``attrs["left_out"]`` lists a reason for each file that was left out.
+        None where the run went well. Its ``attrs["left_out"]`` lists a reason for each file or line that was left out.
 
     Raises:
         FileError: If there is no file that can be read.
     """
     import pandas as pd
 
-    rows: list[dict[str, Any]] = []
-    left_out: list[str] = []
-    for path in sorted((record / FOLDER).glob("*.jsonl")):
-        lines = _whole_lines(path)
-        header = _parse(lines[0]) if lines else {}
-        if header.get("schema") != SCHEMA:
-            left_out.append(f"{path.name}: version {header.get('schema')} instead of {SCHEMA}")
-            continue
-        common = {name: header[name] for name in Series.__dataclass_fields__}
-        rows += [{**common, "error": None, **result} for result in _results(lines).values()]
+    rows, left_out = read_rows(record)
     if not rows:
         told = f" ({'; '.join(left_out)})" if left_out else ""
         raise FileError(f"the record {record} holds no result of `at2 bench regret`{told}; run it first", path=record)
@@ -172,21 +164,61 @@ def read_results(record: Path) -> "pd.DataFrame":
     return frame
 
 
+def read_rows(record: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Read all results of a record, and say what had to be left out, and why; both may be empty."""
+    rows: list[dict[str, Any]] = []
+    left_out: list[str] = []
+    for path in result_paths(record):
+        lines, n_broken = _split_lines(path)
+        header = _parse(lines[0]) if lines else {}
+        missing = sorted(set(Series.__dataclass_fields__) - set(header))
+        if header.get("schema") != SCHEMA:
+            left_out.append(f"{path.name}: version {header.get('schema')} instead of {SCHEMA}")
+            continue
+        if missing:
+            left_out.append(f"{path.name}: its first line lacks {', '.join(missing)}")
+            continue
+        common = {name: header[name] for name in Series.__dataclass_fields__}
+        found = _results(lines).values()
+        rows += [{**common, "error": None, **result} for result in found]
+        n_broken += len(lines) - 1 - sum(1 for _ in _rows(lines[1:]))
+        if n_broken:
+            left_out.append(f"{path.name}: {n_broken} broken line{'s' if n_broken > 1 else ''}")
+    return rows, left_out
+
+
+def result_paths(record: Path) -> list[Path]:
+    """List the files of results of a record."""
+    return sorted((record / FOLDER).glob("*.jsonl"))
+
+
+def read_environments(record: Path) -> list[dict[str, Any]]:
+    """Give what the files of results say they were made on, those that can be read."""
+    headers = [_parse(lines[0]) for path in result_paths(record) if (lines := _split_lines(path)[0])]
+    return [header["environment"] for header in headers if isinstance(header.get("environment"), dict)]
+
+
 def _file_name(*words: str) -> str:
     return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", word) for word in words)
 
 
 def _whole_lines(path: Path) -> list[str]:
     """Give the lines of a file that are complete JSON objects."""
+    whole, n_broken = _split_lines(path)
+    if n_broken:
+        _log.warning("%s: %d broken lines are left out", path, n_broken)
+    return whole
+
+
+def _split_lines(path: Path) -> tuple[list[str], int]:
+    """Give the lines of a file that are complete JSON objects, and the number of those that are not."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise FileError(f"cannot read {path}: {error}", path=path) from error
     lines = [line for line in text.splitlines() if line.strip()]
     whole = [line for line in lines if _parse(line)]
-    if len(whole) < len(lines):
-        _log.warning("%s: %d broken lines are left out", path, len(lines) - len(whole))
-    return whole
+    return whole, len(lines) - len(whole)
 
 
 def _parse(line: str) -> dict[str, Any]:
@@ -207,7 +239,8 @@ def _results(lines: list[str]) -> dict[Key, dict[str, Any]]:
 
 
 def _rows(lines: list[str]) -> Iterator[dict[str, Any]]:
+    """Give the results among the lines: those that name their case, and its figures or what went wrong."""
     for line in lines:
         result = _parse(line)
-        if {"target", "draw", "seed"} <= set(result):
+        if {"target", "draw", "seed"} <= set(result) and ("error" in result or {"regret", "trace"} <= set(result)):
             yield result

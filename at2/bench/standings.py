@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from at2.bench.statistics import average_ranks, paired_comparison, shares_won, standard_error
+from at2.bench.statistics import average_ranks, mean_interval, paired_comparison, shares_won, standard_error
 
 GROUP = ["database", "protocol", "unit", "budget"]
 _CASE = ["draw", "seed", "target"]
@@ -16,7 +16,8 @@ def summarize_results(results: pd.DataFrame, *, reference: str = "at2") -> pd.Da
     """Summarize results by database, protocol, budget and rival.
 
     Means are taken over the targets of a draw, and then over draws and seeds; their standard error is that between
-    draws and seeds, NaN where there is one. Ranks, wins and differences count the cases that all rivals of the group
+    draws and seeds, NaN where there is one; ``regret_half_width`` is that of the Student-t interval over targets, each
+    with the mean of its draws. Ranks, wins and differences count the cases that all rivals of the group
     have, and each of those is one target with one drawing of its sources. Intervals of differences are by bootstrap
     over targets, since cases of one target are not independent.
 
@@ -25,9 +26,10 @@ def summarize_results(results: pd.DataFrame, *, reference: str = "at2") -> pd.Da
         reference: The rival that the others are compared with; differences are a rival's regret minus its.
 
     Returns:
-        Frame with the columns database, protocol, unit, budget, rival, regret, regret_se, best_seen_regret,
-        best_seen_se, rank, critical_difference, won, difference, difference_se, difference_low, difference_high,
-        p_value, n_epochs, n_configs, n_steps, overhead_s, n_case, n_draw, n_failed; the best regret first.
+        Frame with the columns database, protocol, unit, budget, rival, regret, regret_se, regret_half_width,
+        best_seen_regret, best_seen_se, rank, critical_difference, won, difference, difference_se, difference_low,
+        difference_high, p_value, n_epochs, n_configs, n_steps, train_s, overhead_s, n_case, n_draw, n_failed; the best
+        regret first.
     """
     blocks = [_summarize_group(dict(zip(GROUP, key, strict=True)), rows, reference) for key, rows in _groups(results)]
     return pd.concat([pd.DataFrame(block) for block in blocks], ignore_index=True)
@@ -59,12 +61,12 @@ def _means(own: pd.DataFrame) -> dict[str, Any]:
     by_draw = own.groupby(["draw", "seed"])
     regret = by_draw["regret"].mean()
     seen = by_draw["best_seen_regret"].mean().dropna()
-    means = {
-        name: float(pd.to_numeric(own[name]).mean()) for name in ("n_epochs", "n_configs", "n_steps", "overhead_s")
-    }
+    names = [name for name in ("n_epochs", "n_configs", "n_steps", "train_s", "overhead_s") if name in own]
+    means = {name: float(pd.to_numeric(own[name]).mean()) for name in names}
     return {
         "regret": float(regret.mean()),
         "regret_se": standard_error(regret),
+        "regret_half_width": mean_interval(own.groupby("target")["regret"].mean()).half_width,
         "best_seen_regret": float(seen.mean()) if len(seen) else np.nan,
         "best_seen_se": standard_error(seen) if len(seen) else np.nan,
         **means,

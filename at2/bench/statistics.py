@@ -85,14 +85,41 @@ def mean_interval(values: npt.ArrayLike, *, confidence: float = 0.95) -> Mean:
         ShapeError: If there is no value, or one is not finite.
         ValueError: If the confidence does not lie between 0 and 1.
     """
+    array = _vector(values)
+    mean, half = mean_intervals(array[:, None], confidence=confidence)
+    return Mean(float(mean[0]), None if half is None else float(half[0]), array.size)
+
+
+def mean_intervals(values: np.ndarray, *, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray | None]:
+    """Give the means of many quantities with their Student-t intervals, as `mean_interval` does for one.
+
+    Args:
+        values: One column for each quantity, shape ``(n, n_quantity)``; NaN makes its column's answer NaN.
+        confidence: Share of such intervals that hold the true mean.
+
+    Returns:
+        Means and half widths, each ``(n_quantity,)``; None instead of half widths where there is one row.
+
+    Raises:
+        ShapeError: If there is no row.
+        ValueError: If the confidence does not lie between 0 and 1.
+
+    Example:
+        >>> mean, half = mean_intervals(np.array([[1.0, 2.0], [3.0, 2.0]]))
+        >>> mean.tolist(), half.round(2).tolist()
+        ([2.0, 2.0], [12.71, 0.0])
+    """
     from scipy.stats import t
 
-    array = _vector(values)
     _check_confidence(confidence)
-    if array.size == 1:
-        return Mean(float(array[0]), None, 1)
-    half = float(t.ppf((1 + confidence) / 2, array.size - 1)) * standard_error(array)
-    return Mean(float(array.mean()), half, array.size)
+    if values.ndim != 2 or len(values) == 0:
+        raise ShapeError(f"wanted at least one row of quantities, got an array of shape {values.shape}")
+    mean: np.ndarray = values.mean(axis=0)
+    n = len(values)
+    if n == 1:
+        return mean, None
+    half = float(t.ppf((1 + confidence) / 2, n - 1)) * values.std(axis=0, ddof=1) / math.sqrt(n)
+    return mean, half
 
 
 def standard_error(values: npt.ArrayLike) -> float:

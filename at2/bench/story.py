@@ -30,6 +30,8 @@ N_LEADING, N_GRID = 4, 24
 PROBABILITY = 0.9
 """Of the intervals that are kept."""
 
+_PARTS = ("target", "metric", "n_epoch", "epochs", "observations", "standings", "expected", "truth")
+
 Curves = list[list[float | None]]
 
 
@@ -162,6 +164,19 @@ def write_story(path: Path, story: dict[str, Any]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(story, allow_nan=False, separators=(",", ":")) + "\n")
+
+
+def read_story(path: Path) -> dict[str, Any] | str:
+    """Read a story, or say in a few words why it cannot be read."""
+    try:
+        story = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "the story is broken"
+    version = story.get("schema") if isinstance(story, dict) else None
+    if version != SCHEMA:
+        return f"the story has version {version} instead of {SCHEMA}"
+    missing = [name for name in _PARTS if name not in story]
+    return f"the story lacks {', '.join(missing)}" if missing else story
 
 
 def _observation(query: Query, shown: Measurement) -> dict[str, Any]:

@@ -35,6 +35,8 @@ _NATIVE: dict[str, tuple[str, dict[str, Any]]] = {
 
 _DEAR = ("latent-kronecker",)
 
+_SNAPPED = ("multi-stage-grid", "population")  # and all that other libraries propose
+
 _LIBRARY: dict[str, tuple[str, dict[str, Any], str]] = {  # the last word is the library that does the work
     "optuna-tpe": ("optuna_samplers:OptunaSampler", {"sampler": "tpe"}, "optuna"),
     "optuna-gp": ("optuna_samplers:OptunaSampler", {"sampler": "gp"}, "optuna"),
@@ -71,6 +73,16 @@ def missing_library(name: str) -> str | None:
     if name not in _LIBRARY or is_installed(_LIBRARY[name][2]):
         return None
     return _LIBRARY[name][2]
+
+
+def is_snapped(name: str) -> bool:
+    """Say whether a rival proposes points between configurations, moved to the nearest one that was not used yet.
+
+    Example:
+        >>> is_snapped("smac"), is_snapped("asha")
+        (True, False)
+    """
+    return name in _LIBRARY or name in _SNAPPED
 
 
 def is_rival(name: str) -> bool:
