@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ class TuneResult:
         stopped_because: Why the tuning ended.
         space: The search space.
         target: Name of the task.
+        leaders: The leading configurations, with what is expected of them.
         tuner_s: Seconds that went into deciding, in this process.
     """
 
@@ -88,6 +90,26 @@ class TuneResult:
         columns = ("config_id", "status", "n_epochs", "best", "best_epoch", "last", "seconds", "note")
         frame = pd.DataFrame(rows, columns=None if rows else list(columns))
         return frame.sort_values("best", ascending=not self.progress.maximize, kind="stable", ignore_index=True)
+
+    def to_json(self) -> str:
+        """Return the outcome as JSON text: recommendation, best epoch, what was spent, failures."""
+        found, progress = self.recommendation, self.progress
+        saved = {
+            "target": self.target,
+            "config_id": self.config_id,
+            "config": dict(self.config),
+            "expected": {"mean": found.mean, "std": found.std, "epoch": found.epoch},
+            "best": None if self.best is None else self.best.to_json(),
+            "checkpoint": None if self.checkpoint is None else str(self.checkpoint.relative_to(self.workdir)),
+            "spent": progress.spent,
+            "budget": {"amount": progress.budget.amount, "unit": progress.budget.unit},
+            "n_configs": len(progress.configs),
+            "n_epochs": len(progress.epochs),
+            "failed": {str(name): note for name, note in self.failed.items()},
+            "stopped_because": self.stopped_because,
+            "tuner_s": round(self.tuner_s, 3),
+        }
+        return json.dumps(saved, indent=1, default=str) + "\n"
 
     @property
     def _all(self) -> list[Epoch]:
