@@ -160,7 +160,7 @@ def _open(
     exists = session.journal.exists()
     if exists and not resume:
         raise FileError(
-            f"{session.folder} holds a tuning already; pass resume=True to go on with it, or another workdir",
+            f"{session.folder} holds a tuning already; pass resume=True (--resume) to go on, or another folder",
             path=session.folder,
         )
     if not exists:
