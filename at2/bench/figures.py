@@ -37,7 +37,7 @@ def draw_regret(traces: "pd.DataFrame", path: Path) -> None:
         _label(panel, f"{database}: {rows['target'].nunique()} targets")
     _scale_regret(panels[0], highest=float(traces["regret"].max()))
     panels[0].legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_comparisons(comparisons: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -63,7 +63,7 @@ def draw_comparisons(comparisons: Sequence[Mapping[str, Any]], path: Path) -> No
         panel.legend(frameon=False, fontsize="small")
     highest = max(row["regret"] or 0.0 for comparison in drawn for row in comparison["rows"])
     _scale_regret(panels[0], highest=min(1.0, 2 * highest))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_band(
@@ -86,7 +86,8 @@ def _panels(n: int, *, height: float) -> "tuple[Figure, Sequence[Axes]]":
     return figure, list(figure.subplots(1, n, sharey=True, squeeze=False)[0])
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure as PNG, whole or not at all; equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     write_bytes(path, buffer.getvalue())
