@@ -1,0 +1,1 @@
+"""Measurements on live training: methods beside each other, architectures beside each other."""

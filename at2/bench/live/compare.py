@@ -1,0 +1,189 @@
+"""Methods beside each other on live training: runs that are kept, a summary with intervals, a table and a figure."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from at2.bench.figures import save_figure
+from at2.bench.record import write_json
+from at2.bench.statistics import mean_interval
+from at2.errors import TuneError
+from at2.processes import run_all
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("method", "label", "test_accuracy", "half_width", "n_seed", "n_epochs", "n_step", "seconds", "relative_cost")
+
+
+@dataclass(frozen=True)
+class CompareRun:
+    """One method with one seed on one task.
+
+    Args:
+        method: Name of the method.
+        task: Name or path of the task.
+        history: Name or path of the history.
+        budget_epochs: Epochs that the tuners may spend.
+        seed: Seed of weights, batches and choices.
+        n_epoch: Length of a full training; None takes the history's.
+        record: The folder of all runs.
+    """
+
+    method: str
+    task: str
+    history: str
+    budget_epochs: int
+    seed: int
+    n_epoch: int | None
+    record: str
+
+    @property
+    def path(self) -> Path:
+        """The file of the run's result."""
+        name = f"{Path(self.task).stem}-{self.method}-{self.budget_epochs}-seed-{self.seed}.json"
+        return Path(self.record) / "compare" / name
+
+    def read(self) -> dict[str, Any] | None:
+        """Give the result of just this run, None where there is none."""
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) and found.get("run") == self.to_json() else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that decides the result; a history counts by its size, too."""
+        path = Path(self.history)
+        size = path.stat().st_size if path.is_file() else None
+        return {name: v for name, v in asdict(self).items() if name != "record"} | {"history_bytes": size}
+
+
+def run_and_keep(run: CompareRun) -> str | None:
+    """Do a run and write its result; gives None, or what went wrong."""
+    from at2.bench.live.methods import Setting, run_method
+
+    setting = Setting(run.task, run.history, run.budget_epochs, run.seed, run.n_epoch)
+    try:
+        found = run_method(run.method, setting)
+    except Exception as error:  # one method that fails must not end the comparison
+        return f"{run.method}, seed {run.seed}: {error!r}\n{traceback.format_exc()}"
+    write_json(run.path, {"run": run.to_json(), "result": found})
+    return None
+
+
+def run_comparison(
+    runs: Sequence[CompareRun],
+    *,
+    jobs: int = 1,
+    fresh: bool = False,
+    note: Callable[[int, int], object] = lambda done, n: None,
+) -> None:
+    """Do the runs whose results are not there yet.
+
+    Args:
+        runs: What to run.
+        jobs: Processes at a time.
+        fresh: Do complete ones again.
+        note: Called with the numbers of runs that are done and of all.
+
+    Raises:
+        TuneError: If runs failed; the others' results are kept.
+    """
+    missing = [run for run in runs if fresh or run.read() is None]
+    failures: list[str] = []
+    note(len(runs) - len(missing), len(runs))
+    done = run_all(run_and_keep, missing, jobs=jobs, lost=lambda run: f"{run.method}, seed {run.seed}: process died")
+    for number, failure in enumerate(done, start=len(runs) - len(missing) + 1):
+        failures += [failure] if failure else []
+        note(number, len(runs))
+    if failures:
+        raise TuneError(f"{len(failures)} of {len(runs)} runs failed, the first: {failures[0]}")
+
+
+def summarize(runs: Iterable[CompareRun], labels: dict[str, str]) -> pd.DataFrame:
+    """Give one row for each method: mean test accuracy with its 95 % t-interval over seeds, and mean costs.
+
+    Returns:
+        Frame with the columns method, label, test_accuracy, half_width (NaN with one seed), n_seed, n_epochs, n_step,
+        seconds, relative_cost (epochs as a multiple of one full training).
+    """
+    import pandas as pd
+
+    results: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        found = run.read()
+        if found is not None:
+            results.setdefault(run.method, []).append(found["result"])
+    rows = []
+    for method, own in results.items():
+        frame = pd.DataFrame(own)
+        accuracy = mean_interval(frame["test"])
+        costs = [float(frame[name].mean()) for name in ("n_epochs", "n_step", "seconds", "relative")]
+        rows.append([method, labels[method], accuracy.value, accuracy.half_width, accuracy.n, *costs])
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def cells(row: Any) -> list[str]:
+    """Write a row of the summary for people.
+
+    Example:
+        >>> import pandas as pd
+        >>> row = pd.Series({"label": "BOHB", "test_accuracy": 0.91, "half_width": 0.012, "n_seed": 5, "n_step": 1234.4,
+        ...                  "seconds": 8.04, "relative_cost": 5.0})
+        >>> cells(row)
+        ['BOHB', '91.00 ± 1.20', '1,234', '8.0', '5.0']
+    """
+    spread = f" ± {100 * row['half_width']:.2f}" if row["n_seed"] > 1 else ""
+    accuracy = f"{100 * row['test_accuracy']:.2f}{spread}"
+    return [row["label"], accuracy, f"{row['n_step']:,.0f}", f"{row['seconds']:.1f}", f"{row['relative_cost']:.1f}"]
+
+
+HEADER = ("method", "test accuracy, %", "optimizer steps", "seconds", "cost / one training")
+
+
+def markdown(summary: pd.DataFrame) -> str:
+    """Write a summary as a Markdown table."""
+    lines = [list(HEADER), *(cells(row) for _, row in summary.iterrows())]
+    rows = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([rows[0], "|---|" + "--:|" * (len(HEADER) - 1), *rows[1:]])
+
+
+def draw(summary: pd.DataFrame, path: Path, *, title: str) -> None:
+    """Draw test accuracy with its interval against cost: a point for each method, at2's filled.
+
+    Args:
+        summary: Frame of `summarize`.
+        path: The PNG file to write, whole or not at all.
+        title: What was trained.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 4.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panel = figure.subplots()
+    for place, (_, row) in enumerate(summary.iterrows()):
+        ours = str(row["method"]).startswith("at2")
+        color = "#1f5fa8" if ours else "#6b6b6b"
+        half = 100 * row["half_width"] if row["n_seed"] > 1 else 0.0
+        x, y = row["relative_cost"], 100 * row["test_accuracy"]
+        face = color if row["method"] == "at2" else "white"
+        panel.errorbar(x, y, yerr=half, fmt="o", color=color, markerfacecolor=face, capsize=3, label=row["label"])
+        panel.annotate(row["method"], (x, y), xytext=(6, 6 if place % 2 else -12), textcoords="offset points")
+    panel.set_xscale("log")
+    ticks = [1, 2, 5, 10, 20, 30]
+    panel.set_xticks(ticks, [str(tick) for tick in ticks])
+    panel.set_xticks([], minor=True)
+    panel.set_xlabel("epochs trained, as a multiple of one training")
+    panel.set_ylabel("test accuracy, % (95 % t-interval)")
+    panel.set_title(title)
+    panel.grid(alpha=0.25, linewidth=0.6)
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)
+    save_figure(figure, path)
