@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from at2.bench.objective import TableObjective
+from at2.bench.results import MARKS
 from at2.bench.story import StoryRecorder
 from at2.errors import BudgetError, UnknownNameError
 from at2.recommend.budget import Budget
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from at2.recommend import Acquisition, Query, Tuner
     from at2.surrogate import Belief, History, Surrogate
     from at2.tables import LearningCurveTable
-
-MARKS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 75, 100, 125, 150, 175, 200, 250, 300, 350, 400)
-"""Epochs after which a run's standing is kept; hundreds of epochs more follow in steps of 100."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ FOLDER = "regret"
 STORIES = "stories"
 """Folder of the stories of watched runs within `FOLDER`."""
 
+MARKS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 75, 100, 125, 150, 175, 200, 250, 300, 350, 400)
+"""Epochs after which a run's standing is kept; hundreds of epochs more follow in steps of 100."""
+
 Key = tuple[str, int, int]
 
 

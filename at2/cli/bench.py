@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def bench() -> None:
-    """Measure at2: regret beside its rivals', speed, memory and growth, calibration, misleading sources, stopping."""
+    """Measure at2: regret beside its rivals', speed, growth, calibration, misleading sources, stopping, the report."""
 
 
 bench.add_command(regret)
@@ -44,21 +45,39 @@ bench.add_command(scale)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no table, only the CSV.")
 def speed(databases: tuple[str, ...], budget: int, record: Path, quiet: bool) -> None:
     """Time fit, step and sweep, take the peak memory; times also as ratios to a fixed Cholesky factorization."""
+    from at2.bench.speed import measure_speed
+
+    chosen = tuple(dict.fromkeys(databases)) or DATABASES
+    _measure(measure_speed(chosen, budget_epochs=budget), record / "speed.csv", quiet=quiet)
+
+
+@bench.command()
+@click.argument("record", type=click.Path(file_okay=False, path_type=Path), default=Path("record"))
+@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="How often it is opened.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no table, only the CSV.")
+def report(record: Path, repeats: int, quiet: bool) -> None:
+    """Time the report of RECORD: to make it, to open it in headless Chromium, to move its slider."""
+    from at2.bench.report.speed import measure_report
+
+    _measure(measure_report(record, repeats=repeats), record / "report_speed.csv", quiet=quiet)
+
+
+def _measure(found: Iterator[Reading], path: Path, *, quiet: bool) -> None:
+    """Take readings one by one, write them and show them."""
     import pandas as pd
     from rich.console import Console
 
-    from at2.bench.speed import measure_speed
     from at2.tables.formats import write_frame_file
 
     readings: list[Reading] = []
     with Console(stderr=True, quiet=quiet).status("measuring") as status:
-        for reading in measure_speed(tuple(dict.fromkeys(databases)) or DATABASES, budget_epochs=budget):
+        for reading in found:
             readings.append(reading)
             status.update(f"measured {reading.name}")
-    write_frame_file(pd.DataFrame([vars(reading) for reading in readings]), record / "speed.csv")
+    write_frame_file(pd.DataFrame([vars(reading) for reading in readings]), path)
     if not quiet:
         _show(readings)
-    click.echo(f"{len(readings)} readings in {record / 'speed.csv'}")
+    click.echo(f"{len(readings)} readings in {path}")
 
 
 def _show(readings: list[Reading]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from at2.bench.contest import MARKS
+from at2.bench.results import MARKS
 from at2.bench.statistics import mean_intervals
 
 if TYPE_CHECKING:
@@ -101,20 +102,19 @@ def long_frame(comparisons: list[dict[str, Any]]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frames = []
-    for comparison in comparisons:
-        for axis in comparison["axes"]:
-            for target, rivals in axis["curves"].items():
-                for rival, measures in rivals.items():
-                    for measure, curve in measures.items():
-                        known = {name: values for name, values in curve.items() if values}
-                        frame = pd.DataFrame({"spent": axis["grid"], **known}).dropna(subset="mean")
-                        names = {name: comparison[name] for name in ("database", "protocol", "unit", "budget")}
-                        names |= {"target": target, "rival": rival, "against": axis["name"], "regret_of": measure}
-                        frames.append(frame.assign(**names))
-    columns = ["database", "protocol", "unit", "budget", "target", "rival", "against", "regret_of"]
-    columns += ["spent", "mean", "low", "high"]
-    return pd.concat(frames, ignore_index=True).reindex(columns=columns)
+    names = ("database", "protocol", "unit", "budget")
+    rows = [
+        (*(comparison[name] for name in names), target, rival, axis["name"], measure, *point)
+        for comparison in comparisons
+        for axis in comparison["axes"]
+        for target, rivals in axis["curves"].items()
+        for rival, measures in rivals.items()
+        for measure, curve in measures.items()
+        for point in itertools.zip_longest(axis["grid"], curve["mean"], curve["low"], curve["high"])
+        if point[1] is not None
+    ]
+    columns = [*names, "target", "rival", "against", "regret_of", "spent", "mean", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def short(values: np.ndarray) -> list[float | None]:

@@ -131,7 +131,7 @@ function drawCurves(step) {
   Plotly.react(byId("plot-curves"), traces, layoutOf("", {
     xaxis: { title: { text: "epoch of the training" }, range: [0.5, end + 0.5] },
     yaxis: { title: { text: story.metric }, range: valueRange(), tickformat: "~g" },
-    margin: { l: 54, r: 38, t: 8, b: 44 }, uirevision: story.label, annotations: endLabels(step),
+    margin: { l: 54, r: 38, t: 30, b: 44 }, uirevision: story.label, annotations: endLabels(step),
   }), CONFIG);
 }
 

@@ -1,0 +1,73 @@
+"""How long a report takes: to make, to open in a browser, and to answer the slider."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from at2.bench.browser import load_page, open_browser
+from at2.bench.report.page import write_report
+from at2.bench.speed import Reading, time_reference
+
+_OPEN_LIMIT_S = 3.0
+_SLIDES = """
+const done = arguments[0], slider = document.getElementById("step"), times = [];
+document.getElementById("story").scrollIntoView();
+function slide(step) {
+  if (step > Number(slider.max) || times.length >= 40) { done(times); return; }
+  const start = performance.now();
+  slider.value = step;
+  slider.dispatchEvent(new Event("input"));
+  times.push(performance.now() - start);
+  requestAnimationFrame(() => slide(step + 1));
+}
+setTimeout(() => slide(1), 1000);
+"""
+
+
+def measure_report(record: Path, *, repeats: int = 5) -> Iterator[Reading]:
+    """Make a report of a record and look at it, each time in a fresh browser.
+
+    Opening is the time from asking for the page until its top is drawn; a slide is the time until a new step's plots
+    are.
+
+    Args:
+        record: A record; the limit of 3 s is promised for one of 1,000 runs.
+        repeats: How often the page is opened; the median counts.
+
+    Yields:
+        One reading after the other.
+
+    Raises:
+        FileError: If the record holds nothing to show.
+        MissingExtraError: If Plotly, Selenium or Chromium is missing.
+    """
+    reference_s = time_reference()
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        files = write_report(record, Path(folder) / "report.html")
+        made_s = time.perf_counter() - start
+        yield Reading("runs in the report", files.n_run, "runs", None, None)
+        yield Reading("make the report", made_s, "s", None, made_s / reference_s)
+        yield Reading("size of the page", files.page.stat().st_size / 1e6, "MB", None, None)
+        opened_s, slides_ms = [], []
+        for _ in range(repeats):
+            with open_browser() as driver:
+                opened_s.append(load_page(driver, files.page))
+                slides_ms += _slide(driver)
+    opening_s = statistics.median(opened_s)
+    yield Reading(f"open the page, median of {repeats}", opening_s, "s", _OPEN_LIMIT_S, opening_s / reference_s)
+    if slides_ms:
+        slide_ms = statistics.median(slides_ms)
+        yield Reading("move the slider, median", slide_ms, "ms", None, slide_ms / 1e3 / reference_s)
+
+
+def _slide(driver: Any) -> list[float]:
+    """Move the slider a few dozen times and give the milliseconds of each; nothing where there is no run to show."""
+    driver.set_script_timeout(60)
+    shown = driver.execute_script("return !document.getElementById('story').hidden")
+    return [float(each) for each in driver.execute_async_script(_SLIDES)] if shown else []
