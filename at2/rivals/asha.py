@@ -1,46 +1,24 @@
 """ASHA: asynchronous successive halving, which promotes whenever it can and starts a new configuration otherwise."""
 
-from collections.abc import Sequence
-
-from at2.errors import BudgetError
 from at2.recommend import Budget, Problem
-from at2.rivals.halving import rungs, start_order
-from at2.rivals.schedule import Schedule, ScheduledTuner
+from at2.rivals.rungs import RungTuner, rungs
+from at2.rivals.schedule import Schedule
 
 
-class ASHA(ScheduledTuner):
+class ASHA(RungTuner):
     """Promotes a configuration to the next rung once it belongs to the best third of its rung; never waits.
 
-    What is recommended showed the best value so far.
-
-    Args:
-        problem: Candidates and direction of the metric; sources where `warm`.
-        budget: What may be spent.
-        seed: Seed of the order in which configurations are taken, where it is random.
-        warm: Whether they are taken from the zero-shot ranking instead.
-        eta: One of so many goes on to the next rung.
-
-    Raises:
-        At2Error: If `warm` and there is no source.
-        BudgetError: If `eta` is below 2.
+    What is recommended showed the best value so far. Arguments are those of `RungTuner`.
 
     References:
         Li et al., A system for massively parallel hyperparameter tuning, MLSys 2020, algorithm 2.
     """
 
     def __init__(self, problem: Problem, *, budget: Budget, seed: int = 0, warm: bool = False, eta: int = 3) -> None:
-        if eta < 2:
-            raise BudgetError(f"halving keeps one configuration of eta, at least 2; {eta} given")
-        super().__init__(problem, budget=budget, seed=seed)
-        self.eta = eta
-        self.order = start_order(self, warm=warm)
+        super().__init__(problem, budget=budget, seed=seed, warm=warm, eta=eta)
         self._levels = rungs(self.n_epoch, eta)
         self._reached: list[dict[int, float]] = [{} for _ in self._levels]  # rung -> row -> best value there
         self._promoted: list[set[int]] = [set() for _ in self._levels]
-
-    def first_choice(self) -> Sequence[int]:
-        """Give the order in which configurations are taken."""
-        return self.order
 
     def schedule(self) -> Schedule:
         """Yield promotions from the top rung down, and new configurations where there is none."""

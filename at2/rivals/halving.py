@@ -3,43 +3,19 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
-from at2.errors import BudgetError
-from at2.recommend import Budget, Problem
+from at2.rivals.rungs import RungTuner, rungs
 from at2.rivals.schedule import Schedule, ScheduledTuner
-from at2.rivals.zero_shot import zero_shot_order
 
 
-class SuccessiveHalving(ScheduledTuner):
+class SuccessiveHalving(RungTuner):
     """Trains many configurations for an epoch or a few, keeps the best third, trains those three times as long, ...
 
     The last rung is a full training; there are as many configurations in the first rung as the budget pays for. What
-    is recommended showed the best value so far.
-
-    Args:
-        problem: Candidates and direction of the metric; sources where `warm`.
-        budget: What may be spent.
-        seed: Seed of the order in which configurations are taken, where it is random.
-        warm: Whether they are taken from the zero-shot ranking instead.
-        eta: One of so many goes on to the next rung.
-
-    Raises:
-        At2Error: If `warm` and there is no source.
-        BudgetError: If `eta` is below 2.
+    is recommended showed the best value so far. Arguments are those of `RungTuner`.
 
     References:
         Jamieson and Talwalkar, Non-stochastic best arm identification and hyperparameter optimization, AISTATS 2016.
     """
-
-    def __init__(self, problem: Problem, *, budget: Budget, seed: int = 0, warm: bool = False, eta: int = 3) -> None:
-        if eta < 2:
-            raise BudgetError(f"halving keeps one configuration of eta, at least 2; {eta} given")
-        super().__init__(problem, budget=budget, seed=seed)
-        self.eta = eta
-        self.order = start_order(self, warm=warm)
-
-    def first_choice(self) -> Sequence[int]:
-        """Give the order in which configurations are taken."""
-        return self.order
 
     def schedule(self) -> Schedule:
         """Yield brackets, each of new configurations, until there are none left."""
@@ -51,27 +27,6 @@ class SuccessiveHalving(ScheduledTuner):
             if not taken:
                 return
             yield from run_bracket(self, taken, levels, eta=self.eta)
-
-
-def start_order(tuner: ScheduledTuner, *, warm: bool) -> list[int]:
-    """Give the tuner's candidates by the zero-shot ranking, or in a random order from its own generator."""
-    if warm:
-        return zero_shot_order(tuner.values, tuner.features, tuner.candidates)
-    order: list[int] = tuner.rng.permutation(tuner.candidates).tolist()
-    return order
-
-
-def rungs(n_epoch: int, eta: int) -> list[int]:
-    """Give the epochs of each rung: the last is a full training, the first at least one epoch.
-
-    Example:
-        >>> rungs(75, 3)
-        [3, 8, 25, 75]
-    """
-    levels = [n_epoch]
-    while n_epoch / eta ** len(levels) >= 1:
-        levels.append(max(1, round(n_epoch / eta ** len(levels))))
-    return sorted(set(levels))
 
 
 def bracket_size(n_epochs: int, levels: Sequence[int], *, eta: int) -> int:

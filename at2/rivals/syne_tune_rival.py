@@ -11,9 +11,9 @@ import pandas as pd
 
 from at2.errors import At2Error
 from at2.recommend import Budget, Problem
-from at2.rivals.halving import rungs
 from at2.rivals.knobs import Knobs
 from at2.rivals.libraries import quiet, require
+from at2.rivals.rungs import rungs
 from at2.rivals.schedule import Schedule, ScheduledTuner
 from at2.rivals.scores import mean_over_seeds
 

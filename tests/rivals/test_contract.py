@@ -3,7 +3,7 @@
 import pytest
 
 from at2.recommend import Budget, Tuner, build_problem
-from at2.rivals.registry import build_rival, cheap_names
+from at2.rivals.registry import build_rival, cheap_names, make_rival
 from tests.contract.tuners import BUDGET, TunerContract
 from tests.rivals.conftest import make_table
 
@@ -19,6 +19,18 @@ class TestOnATable(TunerContract):
     def make(self) -> Tuner:
         problem = build_problem(make_table(), target="target")
         return build_rival(self.name, problem, budget=Budget(epochs=BUDGET), seed=3)
+
+
+@pytest.mark.parametrize("name", NATIVE, scope="class")
+class TestANewTask(TunerContract):
+    """The sources' curves are in a table, the target is trained live."""
+
+    @pytest.fixture(autouse=True)
+    def _named(self, name: str) -> None:
+        self.name = name
+
+    def make(self) -> Tuner:
+        return make_rival(self.name, make_table(), target="new", budget=Budget(epochs=BUDGET), seed=3)
 
 
 @pytest.mark.parametrize(

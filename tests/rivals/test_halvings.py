@@ -8,11 +8,12 @@ import pytest
 from at2.errors import BudgetError
 from at2.recommend import Budget, Problem
 from at2.rivals.asha import ASHA
-from at2.rivals.halving import SuccessiveHalving, bracket_cost, bracket_size, rungs
+from at2.rivals.halving import SuccessiveHalving, bracket_cost, bracket_size
 from at2.rivals.hyperband import Hyperband
 from at2.rivals.multi_stage import MultiStageGrid
 from at2.rivals.population import PopulationBasedTraining
 from at2.rivals.portfolio import GreedyPortfolio, greedy_order
+from at2.rivals.rungs import rungs
 from at2.rivals.schedule import ScheduledTuner
 from at2.rivals.shortlist import Shortlist
 

@@ -12,7 +12,7 @@ from at2.recommend import Budget, Problem, Tuner, build_problem
 from at2.rivals import registry
 from at2.rivals.knobs import Knobs
 from at2.rivals.libraries import is_installed, require
-from at2.rivals.registry import build_rival, cheap_names, missing_library, rival_names
+from at2.rivals.registry import build_rival, cheap_names, make_rival, missing_library, rival_names
 from tests.contract.tuners import BUDGET, TunerContract
 from tests.rivals.conftest import make_table
 
@@ -37,6 +37,24 @@ class TestOnATable(TunerContract):
     def make(self) -> Tuner:
         problem = build_problem(make_table(), target="target")
         return build_rival(self.name, problem, budget=Budget(epochs=BUDGET), seed=3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in LIBRARY],
+)
+@pytest.mark.filterwarnings("ignore")  # those of the libraries
+def test_a_new_task_is_trained_live(name: str) -> None:
+    missing = missing_library(name)
+    if missing is not None:
+        pytest.skip(f"{missing} is not installed")
+    tuner = make_rival(name, make_table(), target="new", budget=Budget(epochs=BUDGET), seed=3)
+    n_epochs = 0
+    while (query := tuner.ask()) is not None:
+        tuner.tell(query, query.config["lr"] - 0.1 / query.epoch)
+        n_epochs += 1
+    assert n_epochs == BUDGET
+    assert tuner.recommend().n_epochs_spent == BUDGET
 
 
 def test_a_candidate_s_own_knobs_lead_back_to_it(problem: Problem) -> None:
