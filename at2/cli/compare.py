@@ -66,14 +66,15 @@ def compare(  # one argument for each option
     Runs that are complete are kept, so that a comparison that was stopped goes on. Writes compare.csv and
     compare.png into RECORD/compare.
     """
-    from at2.bench.live.compare import CompareRun, draw, run_comparison, summarize
+    from at2.bench.live.compare import CompareRun, draw, summarize
+    from at2.bench.live.kept import run_missing
     from at2.bench.live.methods import METHODS
     from at2.tables.formats import write_frame_file
 
     names = _choose(methods)
     runs = [CompareRun(name, task, history, budget, seed, epochs, str(record)) for name in names for seed in seeds]
     try:
-        run_comparison(runs, jobs=jobs, fresh=fresh, note=lambda done, n: click.echo(f"runs: {done}/{n}", err=True))
+        run_missing(runs, jobs=jobs, fresh=fresh, note=lambda done, n: click.echo(f"runs: {done}/{n}", err=True))
     finally:
         frame = summarize(runs, {name: METHODS[name].label for name in names})
         if len(frame):

@@ -16,6 +16,7 @@ _COMMANDS = {
     "sweep": ("at2.cli.sweep:sweep", "Recommend a configuration for each published pair and keep the record."),
     "record": ("at2.cli.record:record", "Train configurations on tasks and write their learning curves to a table."),
     "tune": ("at2.cli.tune:tune", "Tune a live training on a task, pausing and resuming configurations."),
+    "train": ("at2.cli.train:train", "Train small networks with cyclical learning rates, and look at their curves."),
     "compare": ("at2.cli.compare:compare", "Compare ways of getting a trained network, run live."),
     "explain": ("at2.cli.explain:explain", "Explain the recommendation and the next query of a journal."),
     "bench": ("at2.cli.bench:bench", "Measure at2: speed, memory, and its regret beside its rivals'."),

@@ -1,19 +1,15 @@
-"""Methods beside each other on live training: runs that are kept, a summary with intervals, a table and a figure."""
+"""Methods beside each other on live training: their runs, a summary with intervals, a table and a figure."""
 
 from __future__ import annotations
 
-import json
-import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from at2.bench.figures import save_figure
-from at2.bench.record import write_json
+from at2.bench.live.kept import read_result
 from at2.bench.statistics import mean_interval
-from at2.errors import TuneError
-from at2.processes import run_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,13 +45,10 @@ class CompareRun:
         name = f"{Path(self.task).stem}-{self.method}-{self.budget_epochs}-seed-{self.seed}.json"
         return Path(self.record) / "compare" / name
 
-    def read(self) -> dict[str, Any] | None:
-        """Give the result of just this run, None where there is none."""
-        try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) and found.get("run") == self.to_json() else None
+    @property
+    def label(self) -> str:
+        """The run in a few words."""
+        return f"{self.method}, seed {self.seed}"
 
     def to_json(self) -> dict[str, Any]:
         """Everything that decides the result; a history counts by its size, too."""
@@ -63,47 +56,11 @@ class CompareRun:
         size = path.stat().st_size if path.is_file() else None
         return {name: v for name, v in asdict(self).items() if name != "record"} | {"history_bytes": size}
 
+    def do(self) -> dict[str, Any]:
+        """Run the method; see :func:`at2.bench.live.methods.run_method`."""
+        from at2.bench.live.methods import Setting, run_method
 
-def run_and_keep(run: CompareRun) -> str | None:
-    """Do a run and write its result; gives None, or what went wrong."""
-    from at2.bench.live.methods import Setting, run_method
-
-    setting = Setting(run.task, run.history, run.budget_epochs, run.seed, run.n_epoch)
-    try:
-        found = run_method(run.method, setting)
-    except Exception as error:  # one method that fails must not end the comparison
-        return f"{run.method}, seed {run.seed}: {error!r}\n{traceback.format_exc()}"
-    write_json(run.path, {"run": run.to_json(), "result": found})
-    return None
-
-
-def run_comparison(
-    runs: Sequence[CompareRun],
-    *,
-    jobs: int = 1,
-    fresh: bool = False,
-    note: Callable[[int, int], object] = lambda done, n: None,
-) -> None:
-    """Do the runs whose results are not there yet.
-
-    Args:
-        runs: What to run.
-        jobs: Processes at a time.
-        fresh: Do complete ones again.
-        note: Called with the numbers of runs that are done and of all.
-
-    Raises:
-        TuneError: If runs failed; the others' results are kept.
-    """
-    missing = [run for run in runs if fresh or run.read() is None]
-    failures: list[str] = []
-    note(len(runs) - len(missing), len(runs))
-    done = run_all(run_and_keep, missing, jobs=jobs, lost=lambda run: f"{run.method}, seed {run.seed}: process died")
-    for number, failure in enumerate(done, start=len(runs) - len(missing) + 1):
-        failures += [failure] if failure else []
-        note(number, len(runs))
-    if failures:
-        raise TuneError(f"{len(failures)} of {len(runs)} runs failed, the first: {failures[0]}")
+        return run_method(self.method, Setting(self.task, self.history, self.budget_epochs, self.seed, self.n_epoch))
 
 
 def summarize(runs: Iterable[CompareRun], labels: dict[str, str]) -> pd.DataFrame:
@@ -117,9 +74,9 @@ def summarize(runs: Iterable[CompareRun], labels: dict[str, str]) -> pd.DataFram
 
     results: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
-        found = run.read()
+        found = read_result(run)
         if found is not None:
-            results.setdefault(run.method, []).append(found["result"])
+            results.setdefault(run.method, []).append(found)
     rows = []
     for method, own in results.items():
         frame = pd.DataFrame(own)

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from at2.bench.live import compare, methods
-from at2.bench.live.compare import CompareRun, markdown, run_and_keep, summarize
+from at2.bench.live import kept, methods
+from at2.bench.live.compare import CompareRun, markdown, summarize
+from at2.bench.live.kept import do_and_keep, read_result
 from at2.bench.live.methods import METHODS, Setting, Trail, run_method
 from at2.cli.main import cli
 from at2.errors import UnknownNameError
@@ -90,7 +91,7 @@ def test_an_unknown_method_is_answered_with_those_there_are(history: str) -> Non
 
 
 def test_results_are_kept_summarized_and_drawn(history: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "run_all", lambda work, items, *, jobs, lost: map(work, items))
+    monkeypatch.setattr(kept, "run_all", lambda work, items, *, jobs, lost: map(work, items))
     words = ["compare", "--task", "digits-low", "--history", history, "--methods", "random,at2", "--seeds", "0,1"]
     words += [
         "--budget",
@@ -110,27 +111,27 @@ def test_results_are_kept_summarized_and_drawn(history: str, tmp_path: Path, mon
     assert list(table["n_seed"]) == [2, 2]
     assert markdown(table) in first.output
     assert (tmp_path / "compare" / "compare.png").read_bytes()[1:4] == b"PNG"
-    monkeypatch.setattr(compare, "run_and_keep", lambda run: pytest.fail("it was complete"))
+    monkeypatch.setattr(kept, "do_and_keep", lambda run: pytest.fail("it was complete"))
     again = CliRunner().invoke(cli, words)
     assert markdown(table) in again.output
 
 
 def test_a_result_of_other_settings_does_not_count(history: str, tmp_path: Path) -> None:
     run = CompareRun("random", "digits-low", history, 4, 0, 1, str(tmp_path))
-    assert run_and_keep(run) is None
+    assert do_and_keep(run) is None
     other = CompareRun("random", "digits-low", history, 4, 0, 2, str(tmp_path))
     assert other.path == run.path
-    assert run.read() is not None
-    assert other.read() is None
+    assert read_result(run) is not None
+    assert read_result(other) is None
     run.path.write_text(json.dumps({"run": run.to_json()})[:-5])
-    assert run.read() is None
+    assert read_result(run) is None
 
 
 def test_a_run_that_fails_costs_itself_only(history: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(setting: Setting) -> Trail:
         raise ValueError("no such thing")
 
-    monkeypatch.setattr(compare, "run_all", lambda work, items, *, jobs, lost: map(work, items))
+    monkeypatch.setattr(kept, "run_all", lambda work, items, *, jobs, lost: map(work, items))
     monkeypatch.setitem(METHODS, "population", methods.Method("population", "broken", broken))
     words = ["compare", "--task", "digits-low", "--history", history, "--methods", "population,random", "--seeds", "0"]
     done = CliRunner().invoke(cli, [*words, "--epochs", "1", "--record", str(tmp_path)])
