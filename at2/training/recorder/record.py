@@ -70,7 +70,7 @@ def record(
         out: The table's file.
         recipe: Which configurations and epochs; None takes the defaults.
         n_seed: Trainings of each configuration, from the seeds 0, 1, ...
-        jobs: Processes at a time, each with one thread.
+        jobs: Processes at a time, each with one thread; 1 trains in this very process.
         device: Where to train.
         extra: Metrics of your own by name: how it stands in the table, and a function, importable by name, of logits
             and labels. They are taken on validation and test, as ``val_<name>`` and ``test_<name>``.
@@ -172,7 +172,8 @@ class _Recording:
         if not self.runs:
             return
         work = functools.partial(record_run, tally=self.tally)
-        for outcome in run_all(work, self.runs, jobs=jobs, lost=_lost):
+        outcomes = map(work, self.runs) if jobs == 1 else run_all(work, self.runs, jobs=jobs, lost=_lost)
+        for outcome in outcomes:
             self.n_done += 1
             if outcome.status == RunStatus.CRASHED:
                 _log.warning("%s crashed: %s", outcome.run.name, outcome.message)

@@ -26,7 +26,7 @@ def npz_task(path: Path, *, seed: int = 0) -> ImageTask:
         TaskError: If the arrays make no task.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             missing = {"images", "labels"} - set(arrays)
             if missing:
                 raise CorruptFileError(
