@@ -13,13 +13,13 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from at2.bench.protocols import Protocol, list_cases
+from at2.bench.cases import cached_table, check_chosen, play_cases
+from at2.bench.protocols import Protocol
 from at2.errors import At2Error, BudgetError
-from at2.processes import run_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,9 +64,7 @@ class CalibrationPlan:
             raise BudgetError(f"at least 1 epoch must be observed, {self.n_epochs} given")
         if not 0.0 < self.probability < 1.0:
             raise At2Error(f"a probability between 0 and 1 is wanted, {self.probability} given")
-        unknown = [name for name in self.predictors if name not in PREDICTORS]
-        if unknown or not self.predictors:
-            raise At2Error(f"predictors are {', '.join(map(repr, PREDICTORS))}; {self.predictors} given")
+        check_chosen(self.predictors, PREDICTORS, what="predictors")
 
 
 def measure_calibration(
@@ -88,14 +86,10 @@ def measure_calibration(
     """
     import pandas as pd
 
-    cases = list_cases(plan.protocol, _table(plan.database), database=plan.database)
     work = functools.partial(_play, plan)
-    played = run_all(work, cases, jobs=jobs, lost=_lost) if jobs else map(work, cases)
     rows = []
-    for case, results in played:
+    for case, results in play_cases(work, plan.protocol, plan.database, jobs=jobs, on_case=on_case):
         rows += [(case.target, case.draw, *result) for result in results]
-        if on_case is not None:
-            on_case(case)
     names = ["target", "draw", "predictor", "by", "band", "n_cell", "coverage", "log_density"]
     return pd.DataFrame(rows, columns=names)
 
@@ -131,7 +125,7 @@ def _play(plan: CalibrationPlan, case: Case) -> tuple[Case, list[tuple[str, str,
 
     from at2.recommend import Budget, Recommender
 
-    table = _table(plan.database)
+    table = cached_table(plan.database)
     tuner = Recommender(
         table,
         target=case.target,
@@ -225,14 +219,3 @@ def summarize_calibration(frame: pd.DataFrame) -> pd.DataFrame:
     return (
         summary.assign(_p=predictor, _b=place).sort_values(["_p", "_b"], ignore_index=True).drop(columns=["_p", "_b"])
     )
-
-
-def _lost(case: Case) -> NoReturn:
-    raise At2Error(f"the process that played target {case.target!r} died (killed for memory, or a crash)")
-
-
-@functools.cache
-def _table(database: str) -> LearningCurveTable:
-    from at2.tables import load_table
-
-    return load_table(database)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from at2.bench.cases import cached_table
 from at2.bench.objective import TableObjective
 from at2.bench.results import MARKS
 from at2.bench.story import StoryRecorder
@@ -291,7 +292,7 @@ def _views(
     """Give the table that is replayed and the one that tuners may learn from, loaded once a process."""
     from at2.tables import LearningCurveTable
 
-    table = _table(database)
+    table = cached_table(database)
     if held_out is None:
         return table, table
     rows = [table.config_index(config_id) for config_id in held_out]
@@ -308,10 +309,3 @@ def _views(
         name=table.name,
     )
     return table.subset(configs=held_out), hidden
-
-
-@functools.cache
-def _table(database: str) -> "LearningCurveTable":
-    from at2.tables import load_table
-
-    return load_table(database)

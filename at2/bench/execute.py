@@ -1,12 +1,12 @@
 """One run from its configuration to its record, in whatever process it is called."""
 
-import functools
 import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from at2.bench.cases import cached_table
 from at2.bench.record import STORY_FILE, RunFolder
 from at2.bench.story import StoryRecorder, write_story
 from at2.tables.frames import plain_value
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from at2.bench.plan import RunConfig
     from at2.bench.record import EventLog
     from at2.bench.runner import Step
-    from at2.tables import LearningCurveTable
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +73,7 @@ def _play(run: "RunConfig", events: "EventLog", *, predictions: bool) -> tuple[d
     import at2.recommend  # noqa: F401, so that no timing below holds the seconds in which torch is loaded
 
     events.write("libraries loaded")
-    table = _table(run.database)
+    table = cached_table(run.database)
     objective = TableObjective(table, run.target, seed=run.curve_seed, metric=run.metric)
     events.write("table loaded")
     start = time.perf_counter()
@@ -113,11 +112,3 @@ def _finite(value: float) -> float | None:
     """Give a number as JSON can hold it: None stands for NaN and the infinities."""
     number = float(value)
     return number if abs(number) < float("inf") else None
-
-
-@functools.cache
-def _table(database: str) -> "LearningCurveTable":
-    """Load a table once a process."""
-    from at2.tables import load_table
-
-    return load_table(database)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from at2.bench.protocols import Protocol, list_cases
+from at2.bench.cases import cached_table, check_chosen, play_cases
+from at2.bench.protocols import Protocol
 from at2.errors import At2Error, BudgetError
-from at2.processes import run_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,9 +52,7 @@ class MisleadingPlan:
         """Check budgets and arms."""
         if not self.budgets_epochs or min(self.budgets_epochs) < 1:
             raise BudgetError(f"at least one budget of 1 epoch or more is wanted, {self.budgets_epochs} given")
-        unknown = [arm for arm in self.arms if arm not in ARMS]
-        if unknown or not self.arms:
-            raise At2Error(f"arms are {', '.join(map(repr, ARMS))}; {self.arms} given")
+        check_chosen(self.arms, ARMS, what="arms")
 
 
 def measure_misleading(
@@ -77,14 +75,10 @@ def measure_misleading(
     """
     import pandas as pd
 
-    cases = list_cases(plan.protocol, _table(plan.database), database=plan.database)
     work = functools.partial(_play_all, plan)
-    played = run_all(work, cases, jobs=jobs, lost=_lost) if jobs else map(work, cases)
     rows = []
-    for case, results in played:
+    for case, results in play_cases(work, plan.protocol, plan.database, jobs=jobs, on_case=on_case):
         rows += [(case.target, case.draw, *result) for result in results]
-        if on_case is not None:
-            on_case(case)
     names = ["target", "draw", "arm", "budget_epochs", "regret", "good", "found"]
     return pd.DataFrame(rows, columns=names).sort_values(["budget_epochs", "draw", "target"], ignore_index=True)
 
@@ -141,7 +135,7 @@ def most_helpful(table: LearningCurveTable, target: str, *, seed: int = 0) -> st
 
 
 def _play_all(plan: MisleadingPlan, case: Case) -> tuple[Case, list[tuple[str, int, float, str, float]]]:
-    table = _table(plan.database)
+    table = cached_table(plan.database)
     good = most_helpful(table, case.target, seed=case.seed % table.n_seed)
     others = [name for name in case.sources if name != good][: max(len(case.sources) - 1, 1)]
     chosen = {
@@ -205,14 +199,3 @@ def summarize_misleading(frame: pd.DataFrame) -> pd.DataFrame:
             is_among = arm == "good among shuffled"  # among shuffled sources only, no weight ought to be the largest
             rows.append(row | {"found": own["found"].mean() if is_among else float("nan"), "n_run": len(own)})
     return pd.DataFrame(rows)
-
-
-def _lost(case: Case) -> NoReturn:
-    raise At2Error(f"the process that played target {case.target!r} died (killed for memory, or a crash)")
-
-
-@functools.cache
-def _table(database: str) -> LearningCurveTable:
-    from at2.tables import load_table
-
-    return load_table(database)

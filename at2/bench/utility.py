@@ -15,13 +15,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from at2.bench.protocols import Protocol, list_cases
+from at2.bench.cases import cached_table, play_cases
+from at2.bench.protocols import Protocol
 from at2.errors import At2Error, BudgetError
-from at2.processes import run_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,14 +92,10 @@ def measure_utility(plan: UtilityPlan, *, jobs: int = 1, on_case: Callable[[Case
     """
     import pandas as pd
 
-    cases = list_cases(plan.protocol, _table(plan.database), database=plan.database)
     work = functools.partial(_play, plan)
-    played = run_all(work, cases, jobs=jobs, lost=_lost) if jobs else map(work, cases)
     rows = []
-    for case, course in played:
+    for case, course in play_cases(work, plan.protocol, plan.database, jobs=jobs, on_case=on_case):
         rows += [(case.target, case.draw, alpha, *judge(course, alpha, plan.budget_epochs)) for alpha in plan.alphas]
-        if on_case is not None:
-            on_case(case)
     names = ["target", "draw", "alpha", "stopped_at", "regret", "never_stop", "hindsight"]
     return pd.DataFrame(rows, columns=names).sort_values(["draw", "target", "alpha"], ignore_index=True)
 
@@ -152,7 +148,7 @@ def _play(plan: UtilityPlan, case: Case) -> tuple[Case, Course]:
     from at2.bench.runner import play
     from at2.recommend import Budget, Recommender
 
-    table = _table(plan.database)
+    table = cached_table(plan.database)
     objective = TableObjective(table, case.target, seed=case.seed % table.n_seed)
     tuner = Recommender(
         table,
@@ -186,17 +182,6 @@ def metric_range(table: LearningCurveTable, target: str) -> tuple[float, float]:
         return 0.0, 1.0 if np.nanmax(values) <= 1 else 100.0
     own = table.oriented()[table.task_index(target)]
     return float(np.nanmin(own)), float(np.nanmax(own) - np.nanmin(own)) or 1.0
-
-
-def _lost(case: Case) -> NoReturn:
-    raise At2Error(f"the process that played target {case.target!r} died (killed for memory, or a crash)")
-
-
-@functools.cache
-def _table(database: str) -> LearningCurveTable:
-    from at2.tables import load_table
-
-    return load_table(database)
 
 
 def describe(summary: pd.DataFrame) -> Sequence[tuple[str, ...]]:
