@@ -10,6 +10,7 @@ import click
 
 from at2.bench.plan import DATABASES
 from at2.cli.beliefs import calibration, misleading
+from at2.cli.options import record_option
 from at2.cli.regret import regret
 from at2.cli.scale import scale
 from at2.cli.utility import utility
@@ -35,13 +36,7 @@ bench.add_command(scale)
     "--database", "databases", multiple=True, type=click.Choice(DATABASES), help="Again for more.  [default: both]"
 )
 @click.option("--budget", type=click.IntRange(min=1), default=100, show_default=True, help="Epochs to take medians of.")
-@click.option(
-    "--record",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("record"),
-    show_default=True,
-    help="Folder for speed.csv.",
-)
+@record_option("speed.csv")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no table, only the CSV.")
 def speed(databases: tuple[str, ...], budget: int, record: Path, quiet: bool) -> None:
     """Time fit, step and sweep, take the peak memory; times also as ratios to a fixed Cholesky factorization."""

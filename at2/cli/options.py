@@ -1,6 +1,38 @@
-"""Kinds of option values that several commands share."""
+"""Options and kinds of option values that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def record_option(content: str) -> Callable[[Command], Command]:
+    """Give the option ``--record``: the folder for what a command writes."""
+    return click.option(
+        "--record",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("record"),
+        show_default=True,
+        help=f"Folder for {content}.",
+    )
+
+
+def format_option(shown: str) -> Callable[[Command], Command]:
+    """Give the option ``--format``, which arrives as ``fmt``."""
+    return click.option(
+        "--format",
+        "fmt",
+        type=click.Choice(["table", "markdown"]),
+        default="table",
+        show_default=True,
+        help=f"How the {shown} shown.",
+    )
+
+
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress and no table, for logs.")
 
 
 class CommaList(click.ParamType[tuple[str, ...]]):

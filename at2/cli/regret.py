@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from at2.bench.plan import DATABASES
-from at2.cli.options import CommaList, NumberList
+from at2.cli.options import CommaList, NumberList, format_option, quiet_option, record_option
+from at2.cli.progress import run_bar
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from at2.bench.regret import Advance, Contest
     from at2.recommend import Budget
 
@@ -50,13 +49,7 @@ if TYPE_CHECKING:
     help="Epochs, or seconds as 3600s; again for more.",
 )
 @click.option("--jobs", type=click.IntRange(min=0), default=2, show_default=True, help="Processes; 0 starts none.")
-@click.option(
-    "--record",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("record"),
-    show_default=True,
-    help="Folder for the results.",
-)
+@record_option("the results")
 @click.option(
     "--watch",
     type=CommaList(),
@@ -65,15 +58,8 @@ if TYPE_CHECKING:
     help="Targets whose runs a report shows step by step: names, 'first' of each database, or 'none'.",
 )
 @click.option("--fresh", is_flag=True, help="Forget earlier results of these rivals.")
-@click.option(
-    "--format",
-    "fmt",
-    type=click.Choice(["table", "markdown"]),
-    default="table",
-    show_default=True,
-    help="How the standings are shown.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no table, for logs.")
+@format_option("standings are")
+@quiet_option
 def regret(  # one argument for each option
     protocol_name: str,
     databases: tuple[str, ...],
@@ -158,25 +144,7 @@ def _choose_rivals(names: tuple[str, ...]) -> tuple[str, ...]:
 @contextlib.contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[Advance], None]]:
     """Show a bar on a terminal, else a line every half minute; failures always."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+    with run_bar(quiet=quiet) as bar:
         task, said = bar.add_task("runs", total=None), time.monotonic()
 
         def note(progress: Advance) -> None:
@@ -185,7 +153,7 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[Advance], None]]:
             bar.update(task, description=name, total=progress.n_run, completed=progress.n_kept + progress.n_done)
             if progress.error is not None and progress.last is not None:
                 click.echo(f"failed: {name} on {progress.last.case.target}: {progress.error}", err=True)
-            if not quiet and not console.is_terminal and time.monotonic() - said > 30:
+            if not quiet and not bar.console.is_terminal and time.monotonic() - said > 30:
                 said = time.monotonic()
                 click.echo(f"{progress.n_kept + progress.n_done}/{progress.n_run} runs, now {name}", err=True)
 
@@ -199,6 +167,7 @@ def _close(record: Path, contest: Contest, *, fmt: str | None) -> None:
     from at2.bench.regret import budget_amount
     from at2.bench.results import FOLDER, read_results
     from at2.bench.standings import summarize_results
+    from at2.cli.standings import show_standings
     from at2.tables.formats import write_frame_file
 
     results = read_results(record)
@@ -213,72 +182,4 @@ def _close(record: Path, contest: Contest, *, fmt: str | None) -> None:
         played &= results["rival"].isin(contest.rivals)
         played &= results["database"].isin(contest.databases)
         played &= results["protocol"] == contest.protocol.label
-        _show(summarize_results(results[played]), markdown=fmt == "markdown")
-
-
-_COLUMNS = {
-    "rival": "rival",
-    "regret": "regret +- s.e.",
-    "best_seen": "best seen +- s.e.",
-    "rank": "rank",
-    "won": "won",
-    "difference": "minus at2 [95 %]",
-    "p_value": "p",
-    "overhead_s": "overhead",
-    "n_epochs": "epochs",
-    "n_configs": "configs",
-}
-
-
-def _show(summary: pd.DataFrame, *, markdown: bool) -> None:
-    """Print a table for each database, protocol and budget."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from at2.bench.standings import GROUP
-
-    for (database, protocol, unit, budget), rows in summary.groupby(GROUP, sort=False):
-        n_case, n_draw = int(rows["n_case"].max()), int(rows["n_draw"].max())
-        title = f"{database}, {protocol}, {budget:g} {unit}: {n_case} cases in {n_draw} draw{'s' if n_draw > 1 else ''}"
-        cells = [_cells(row) for row in rows.to_dict("records")]
-        if markdown:
-            click.echo(f"\n{title}\n\n| {' | '.join(_COLUMNS.values())} |\n|---{'|--:' * (len(_COLUMNS) - 1)}|")
-            click.echo("\n".join(f"| {' | '.join(line)} |" for line in cells))
-            continue
-        distance = rows.get("critical_difference")
-        caption = None if distance is None or distance.isna().all() else f"ranks differ from {distance.max():.2f} on"
-        table = Table(title=title, caption=caption)
-        for name, heading in _COLUMNS.items():
-            table.add_column(heading, justify="left" if name == "rival" else "right", no_wrap=True)
-        for line in cells:
-            table.add_row(*line, style="bold" if line[0] == "at2" else None)
-        console = Console()
-        Console(width=max(console.width, 160)).print(table)
-
-
-def _cells(row: dict[Hashable, Any]) -> list[str]:
-    """Write one rival's row; what is not known stays empty."""
-
-    def number(name: str, digits: int) -> str:
-        value = row.get(name)
-        return f"{value:.{digits}f}" if isinstance(value, float) and value == value else ""
-
-    def with_error(name: str, error: str) -> str:
-        spread = number(error, 4)
-        value = number(name, 4)
-        return value + (f" +- {spread}" if spread else " (1 draw)" if value else "")
-
-    low, high = number("difference_low", 4), number("difference_high", 4)
-    failed = row.get("n_failed")
-    return [
-        str(row["rival"]) + (f" ({failed} failed)" if failed else ""),
-        with_error("regret", "regret_se"),
-        with_error("best_seen_regret", "best_seen_se"),
-        number("rank", 2),
-        "" if not (won := number("won", 6)) else f"{100 * float(won):.0f} %",
-        number("difference", 4) + (f" [{low}, {high}]" if low else ""),
-        number("p_value", 3),
-        "" if not (seconds := number("overhead_s", 3)) else f"{seconds} s",
-        number("n_epochs", 1),
-        number("n_configs", 1),
-    ]
+        show_standings(summarize_results(results[played]), markdown=fmt == "markdown")

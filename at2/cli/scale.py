@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from at2.cli.beliefs import show_rows
+from at2.cli.options import record_option
 
 
 @click.command()
@@ -20,13 +21,7 @@ from at2.cli.beliefs import show_rows
 )
 @click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True, help="Steps to take medians of.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draws.")
-@click.option(
-    "--record",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("record"),
-    show_default=True,
-    help="Folder for scale.csv and scale_growth.csv.",
-)
+@record_option("scale.csv and scale_growth.csv")
 def scale(what: str, steps: int, seed: int, record: Path) -> None:
     """Measure how fit, step and memory grow with tasks, configurations and epochs, and the largest sizes promised."""
     import pandas as pd

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from at2.bench.plan import DATABASES
-from at2.cli.options import CommaList, NumberList
+from at2.bench.plan import DATABASES, EMBEDDED
+from at2.cli.options import CommaList, NumberList, format_option, quiet_option, record_option
+from at2.cli.progress import run_bar
 from at2.cli.published import SURROGATES, choose_tuners, published_options
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     "--database",
     "databases",
     multiple=True,
-    type=click.Choice(DATABASES),
-    help="Which; give again for more.  [default: both]",
+    type=click.Choice((*DATABASES, EMBEDDED)),
+    help="Which; give again for more.  [default: the two published ones; with --fetch the embedded one in their place]",
 )
 @click.option(
     "--pairs", type=CommaList(), default="all", show_default=True, help="'all', or targets and numbers: CIFAR100,3"
@@ -53,25 +55,18 @@ if TYPE_CHECKING:
     help="Seeds of the tuner and of the replayed training.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Processes at a time.")
-@click.option(
-    "--record",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("record"),
-    show_default=True,
-    help="Folder for the runs.",
-)
+@record_option("the runs")
 @click.option("--summary", type=click.Path(dir_okay=False, path_type=Path), help="A second place for the summary CSV.")
-@click.option("--fetch", is_flag=True, help="Fetch the published tables first where they are not at hand.")
+@click.option("--fetch", is_flag=True, help="Fetch the published tables first; without them, sweep the embedded one.")
 @click.option("--fresh", is_flag=True, help="Do complete runs again.")
 @click.option(
-    "--format",
-    "fmt",
-    type=click.Choice(["table", "markdown"]),
-    default="table",
+    "--predictions/--no-predictions",
+    default=True,
     show_default=True,
-    help="How the summary is shown.",
+    help="Keep what at2 expected at each step, for the report.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar and no table, for logs.")
+@format_option("summary is")
+@quiet_option
 @published_options
 def sweep(  # one argument for each option
     databases: tuple[str, ...],
@@ -85,11 +80,14 @@ def sweep(  # one argument for each option
     summary: Path | None,
     fetch: bool,
     fresh: bool,
+    predictions: bool,
     fmt: str,
     quiet: bool,
     settings: dict[str, int | float],
 ) -> None:
     """Recommend a configuration for the target of each published pair, and keep the record.
+
+    Of the table that ships with at2, digits, every task is a target once, with all others as its sources.
 
     A sweep that was stopped goes on where it was when it is called again. Beside the runs' folders it writes
     RECORD/summary.csv, RECORD/regret.csv and RECORD/regret.png.
@@ -102,49 +100,66 @@ def sweep(  # one argument for each option
     for tuner in tuners:
         check_tuner(tuner)
     start = time.perf_counter()
-    databases = tuple(dict.fromkeys(databases)) or DATABASES
-    if fetch:
-        _fetch(databases, quiet=quiet)
+    databases = _at_hand(tuple(dict.fromkeys(databases)), fetch=fetch, quiet=quiet)
     options = {"at2-2021": settings}
     plan = plan_pairs(databases, pairs=pairs, tuners=tuners, budget_epochs=budget, seeds=seeds, options=options)
     with _progress(len(plan), quiet=quiet) as note:
-        outcomes = run_sweep(plan, record=record, jobs=jobs, fresh=fresh, on_outcome=note)
+        outcomes = run_sweep(plan, record=record, jobs=jobs, fresh=fresh, predictions=predictions, on_outcome=note)
     complete = [outcome.run for outcome in outcomes if outcome.status != "failed"]
     if complete:
         _report(record, complete, also=summary, fmt=None if quiet else fmt)
     _close(outcomes, record=record, seconds=time.perf_counter() - start)
 
 
-def _fetch(databases: tuple[str, ...], *, quiet: bool) -> None:
-    """Get the published tables that are not on this machine, and say so while it lasts."""
+def _at_hand(asked: tuple[str, ...], *, fetch: bool, quiet: bool) -> tuple[str, ...]:
+    """Give the databases to sweep; those not asked for by name may be replaced by the embedded one, which is said.
+
+    Raises:
+        FileError: If a table that was asked for, or a folder that AT2_MIRROR names, is not there.
+    """
+    from at2.errors import FileError
+
+    if not fetch:
+        return asked or DATABASES
+    got, missing, why = [], [], ""
+    for name in asked or DATABASES:
+        try:
+            if name != EMBEDDED:
+                _fetch(name, only_cached=bool(missing), quiet=quiet)
+            got.append(name)
+        except FileError as error:
+            mirror = os.environ.get("AT2_MIRROR", "")
+            if asked or (mirror and not mirror.startswith(("http://", "https://"))):
+                raise
+            missing.append(name)
+            why = why or str(error).split(". Without")[0]
+    if missing:
+        instead = "" if got else f"; sweeping the embedded table {EMBEDDED!r} in their place"
+        click.echo(f"{' and '.join(missing)} cannot be had ({why[:160]}){instead}", err=True)
+    return tuple(got) or (EMBEDDED,)
+
+
+def _fetch(name: str, *, only_cached: bool, quiet: bool) -> None:
+    """Get a published table that is not on this machine, and say so while it lasts."""
     from rich.console import Console
 
-    from at2.tables import fetch_tables
+    from at2.errors import FileError
+    from at2.tables import fetch_tables, list_tables
 
+    if only_cached and not any(entry.name == name and entry.path for entry in list_tables()):
+        raise FileError(f"table {name!r} is not on this machine", path=name)  # the network has failed a moment ago
     console = Console(stderr=True, quiet=quiet)
     if console.is_terminal:
         with console.status("looking for the published tables") as status:
-            fetch_tables(databases, on_step=status.update)
+            fetch_tables([name], on_step=status.update)
     else:
-        fetch_tables(databases, on_step=functools.partial(_say, quiet=quiet))
+        fetch_tables([name], on_step=functools.partial(_say, quiet=quiet))
 
 
 @contextlib.contextmanager
 def _progress(n_run: int, *, quiet: bool) -> Iterator[Callable[[Outcome], None]]:
     """Show how many runs are through, with the time left: a bar on a terminal, else a line for each run."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+    with run_bar(quiet=quiet) as progress:
         task = progress.add_task("runs", total=n_run)
         numbers = itertools.count(1)
 
@@ -153,7 +168,7 @@ def _progress(n_run: int, *, quiet: bool) -> Iterator[Callable[[Outcome], None]]
             progress.advance(task)
             if outcome.status == "failed":
                 _say(f"failed: {name}: {outcome.message}", quiet=False)
-            elif not console.is_terminal:
+            elif not progress.console.is_terminal:
                 _say(f"{number}/{n_run} {outcome.status}: {name}", quiet=quiet)
 
         yield note

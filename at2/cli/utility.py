@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from at2.cli.options import CommaList
+from at2.cli.options import CommaList, record_option
 
 
 @click.command()
@@ -16,13 +16,7 @@ from at2.cli.options import CommaList
 @click.option("--targets", type=CommaList(), default="all", show_default=True, help="Only these targets.")
 @click.option("--budget", type=click.IntRange(min=1), default=300, show_default=True, help="B, in epochs.")
 @click.option("--jobs", type=click.IntRange(min=0), default=2, show_default=True, help="Processes; 0 starts none.")
-@click.option(
-    "--record",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("record"),
-    show_default=True,
-    help="Folder for utility.csv.",
-)
+@record_option("utility.csv")
 def utility(
     database: str, sources: str, draws: int, targets: tuple[str, ...], budget: int, jobs: int, record: Path
 ) -> None:
