@@ -89,3 +89,7 @@ class TaskError(At2Error, ValueError):
 
 class CheckpointError(FileError, ValueError):
     """A checkpoint, or a recording, that belongs to something else than what is run."""
+
+
+class PredictorError(At2Error, ValueError):
+    """A learning-curve predictor that was asked before it was fitted, or for what it cannot know."""

@@ -1,0 +1,1 @@
+"""The published networks, and the torch loop that trains them."""
