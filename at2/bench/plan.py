@@ -13,9 +13,11 @@ import numpy as np
 from at2.errors import At2Error, BudgetError, UnknownNameError
 
 if TYPE_CHECKING:
-    from at2.tables import LearningCurveTable
+    from at2.tables import LearningCurveTable, Pair
 
 DATABASES = ("hyperrec", "lcbench")
+EMBEDDED = "digits"
+"""The table that ships with at2; its pairs are each task after all the others."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,10 @@ def plan_pairs(
 ) -> list[RunConfig]:
     """List the runs of the published (source tasks -> target task) pairs.
 
+    The embedded table has no published pairs: each task is a target once, all others are its sources.
+
     Args:
-        databases: Any of ``"hyperrec"`` and ``"lcbench"``.
+        databases: Any of ``"hyperrec"``, ``"lcbench"`` and ``"digits"``.
         pairs: ``"all"``, or any of the targets' names and of the pairs' numbers within their database, from 1.
         tuners: Names of the tuners.
         budget_epochs: Training epochs each run may spend.
@@ -118,9 +122,7 @@ def plan_pairs(
         UnknownNameError: If a pair is named that none of the databases has.
         FileError: If a table is not at hand.
     """
-    from at2.tables import published_pairs
-
-    known = {database: published_pairs(database) for database in databases}
+    known = {database: _pairs(database) for database in databases}
     _check_pairs(pairs, {database: [pair.target for pair in known[database]] for database in databases})
     plan = []
     for database in databases:
@@ -145,6 +147,15 @@ def plan_pairs(
                     for tuner in tuners
                 ]
     return plan
+
+
+def _pairs(database: str) -> "list[Pair]":
+    from at2.tables import Pair, load_table, published_pairs
+
+    if database != EMBEDDED:
+        return published_pairs(database)
+    tasks = [str(task) for task in load_table(database).tasks.index]
+    return [Pair(tuple(other for other in tasks if other != task), task) for task in tasks]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -17,6 +18,7 @@ from at2.bench.plan import DATABASES, EMBEDDED
 from at2.cli.options import CommaList, NumberList, format_option, quiet_option, record_option
 from at2.cli.progress import run_bar
 from at2.cli.published import SURROGATES, choose_tuners, published_options
+from at2.errors import ChecksumError, FileError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,11 +119,11 @@ def _at_hand(asked: tuple[str, ...], *, fetch: bool, quiet: bool) -> tuple[str, 
     Raises:
         FileError: If a table that was asked for, or a folder that AT2_MIRROR names, is not there.
     """
-    from at2.errors import FileError
-
     if not fetch:
         return asked or DATABASES
-    got, missing, why = [], [], ""
+    got: list[str] = []
+    missing: list[str] = []
+    why = ""
     for name in asked or DATABASES:
         try:
             if name != EMBEDDED:
@@ -132,18 +134,25 @@ def _at_hand(asked: tuple[str, ...], *, fetch: bool, quiet: bool) -> tuple[str, 
             if asked or (mirror and not mirror.startswith(("http://", "https://"))):
                 raise
             missing.append(name)
-            why = why or str(error).split(". Without")[0]
+            why = why or _reason(error)
     if missing:
         instead = "" if got else f"; sweeping the embedded table {EMBEDDED!r} in their place"
-        click.echo(f"{' and '.join(missing)} cannot be had ({why[:160]}){instead}", err=True)
+        click.echo(f"{' and '.join(missing)} cannot be had ({why}; AT2_MIRROR may name a copy){instead}", err=True)
     return tuple(got) or (EMBEDDED,)
+
+
+def _reason(error: FileError) -> str:
+    """Say in a few words why a table cannot be had: the network's own word for it, where that is the cause."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and not isinstance(error, ChecksumError):
+        return f"{type(cause).__name__} at {urlsplit(str(error.path)).netloc or error.path}"
+    return str(error).partition(";")[0][:200]
 
 
 def _fetch(name: str, *, only_cached: bool, quiet: bool) -> None:
     """Get a published table that is not on this machine, and say so while it lasts."""
     from rich.console import Console
 
-    from at2.errors import FileError
     from at2.tables import fetch_tables, list_tables
 
     if only_cached and not any(entry.name == name and entry.path for entry in list_tables()):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from at2.cli.facts import facts
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -27,6 +29,9 @@ def tables() -> None:
 
     A TABLE is a name that `at2 tables list` shows, or the path of an .h5 file.
     """
+
+
+tables.add_command(facts)
 
 
 def _output_options(command: _Command) -> _Command:

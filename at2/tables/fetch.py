@@ -21,7 +21,8 @@ from at2.tables.table import LearningCurveTable
 __all__ = ["RegisteredFile", "fetch_tables", "read_registry", "table_path"]
 
 _log = logging.getLogger(__name__)
-_TIMEOUT_S = 30.0
+_TIMEOUT_S = (5.0, 30.0)
+"""Seconds to wait for a connection, and for the next bytes: without a network the answer comes soon."""
 _PAIRS_FILE = "train_test_pairs.json"
 
 

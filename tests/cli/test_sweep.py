@@ -56,3 +56,26 @@ def test_a_sweep_from_the_command_line(tmp_path: Path) -> None:
     assert "| hyperrec | CIFAR100 |" in second.output
     quiet = CliRunner().invoke(cli, [*arguments, "--record", str(record), "--quiet"])
     assert len(quiet.output.splitlines()) == 1
+
+
+def test_without_a_network_it_ends_with_a_recommendation_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AT2_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AT2_MIRROR", "http://127.0.0.1:9")  # where nobody answers
+    options = ["--fetch", "--pairs", "digits-few,9", "--tuners", "average-rank", "--budget", "5", "--jobs", "1"]
+    result = CliRunner().invoke(cli, ["sweep", *options, "--record", str(tmp_path / "record"), "--format", "markdown"])
+    assert result.exit_code == 0, result.output
+    said = [line for line in result.output.splitlines() if "cannot be had" in line]
+    assert len(said) == 1
+    assert said[0] == (
+        "hyperrec and lcbench cannot be had (ConnectionError at 127.0.0.1:9; AT2_MIRROR may name a copy); "
+        "sweeping the embedded table 'digits' in their place"
+    )
+    assert "| digits | digits-few |" in result.output
+    assert "| digits | digits32 |" in result.output
+    named = CliRunner().invoke(
+        cli, ["sweep", "--fetch", "--database", "hyperrec", "--record", str(tmp_path / "record")]
+    )
+    assert named.exit_code == 1
+    assert "cannot be fetched" in named.output
