@@ -3,7 +3,7 @@
 #
 #   bash run.sh [options of `at2 sweep`]     set up, fetch the tables, run the sweep into record/
 #   bash run.sh test [options of pytest]     set up, then ruff, mypy, doctests and tests
-#   bash run.sh at2 ARGUMENTS                set up, then any other at2 command
+#   bash run.sh at2 ARGUMENTS                set up (for `report` with Plotly), then any other at2 command
 #
 # PYTHON names the interpreter to build on (3.11 or newer). AT2_MIRROR names a folder or an address that holds
 # the authors' files. pip reads its own settings and variables as always.
@@ -62,6 +62,7 @@ install() { # $1: extra, "" or [dev]; $2: interpreter to build on
   pip_install --editable "$root$1"
   fingerprint "$1" >"$venv/.at2-stamp$1"
   [ -z "$1" ] || fingerprint "" >"$venv/.at2-stamp"
+  [ "$1" != "[dev]" ] || fingerprint "[report]" >"$venv/.at2-stamp[report]" # which is part of it
   rm -f "$unfinished"
 }
 
@@ -94,7 +95,10 @@ case "${1:-}" in
     ;;
   at2)
     shift
-    set_up ""
+    case "${1:-}" in
+      report) set_up "[report]" ;;
+      *) set_up "" ;;
+    esac
     exec "$python" -m at2 "$@"
     ;;
   *)

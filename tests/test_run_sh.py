@@ -97,6 +97,21 @@ def test_any_other_command(machine: Machine) -> None:
     assert machine.noted()[-1] == "run at2 tables list"
 
 
+def test_a_report_installs_what_it_needs_once(machine: Machine) -> None:
+    machine.call()
+    machine.noted()
+    for _ in range(2):
+        machine.call("at2", "report", "record")
+    assert machine.noted() == [INSTALL[0], "pip {root}[report]", "run at2 report record", "run at2 report record"]
+
+
+def test_a_report_after_the_checks_installs_nothing(machine: Machine) -> None:
+    machine.call("test")
+    machine.noted()
+    machine.call("at2", "report", "record")
+    assert machine.noted() == ["run at2 report record"]
+
+
 def test_the_checks(machine: Machine) -> None:
     assert machine.call("test", "-k", "space")[0] == 0
     assert machine.noted() == [

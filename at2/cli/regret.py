@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from at2.cli.options import CommaList, NumberList, format_option, quiet_option, 
 from at2.cli.progress import run_bar
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from at2.bench.regret import Advance, Contest
     from at2.recommend import Budget
 
@@ -29,7 +31,13 @@ if TYPE_CHECKING:
     help="Every task once as the target; the published pairs; or loo with half of the configurations unseen.",
 )
 @click.option("--database", "databases", multiple=True, help="A published table or an .h5 file.  [default: both]")
-@click.option("--sources", default="4", show_default=True, help="Source tasks of each target, or 'all' others.")
+@click.option(
+    "--sources",
+    multiple=True,
+    default=("4",),
+    show_default=True,
+    help="Source tasks of each target, or 'all' others; again for more.",
+)
 @click.option("--draws", type=click.IntRange(min=1), default=1, show_default=True, help="Drawings of the sources.")
 @click.option("--seeds", type=NumberList(), default="0", show_default=True, help="Repetitions.")
 @click.option("--targets", type=CommaList(), default="all", show_default=True, help="Only these targets.")
@@ -57,13 +65,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Targets whose runs a report shows step by step: names, 'first' of each database, or 'none'.",
 )
+@click.option("--summary", type=click.Path(dir_okay=False, path_type=Path), help="Also write what is shown, as CSV.")
 @click.option("--fresh", is_flag=True, help="Forget earlier results of these rivals.")
 @format_option("standings are")
 @quiet_option
 def regret(  # one argument for each option
     protocol_name: str,
     databases: tuple[str, ...],
-    sources: str,
+    sources: tuple[str, ...],
     draws: int,
     seeds: tuple[int, ...],
     targets: tuple[str, ...],
@@ -72,6 +81,7 @@ def regret(  # one argument for each option
     jobs: int,
     record: Path,
     watch: tuple[str, ...],
+    summary: Path | None,
     fresh: bool,
     fmt: str,
     quiet: bool,
@@ -85,25 +95,31 @@ def regret(  # one argument for each option
     from at2.bench.regret import Contest, run_regret
 
     start = time.perf_counter()
-    protocol = Protocol(
-        protocol_name,
-        n_source=_sources(sources),
-        n_draw=draws,
-        seeds=seeds,
-        targets=() if targets == ("all",) else targets,
-    )
-    contest = Contest(
-        databases=tuple(dict.fromkeys(databases)) or DATABASES,
-        protocol=protocol,
-        rivals=_choose_rivals(rivals),
-        budgets=tuple(dict.fromkeys(_budget(text) for text in budgets)),
-        watched=() if watch == ("none",) else watch,
-    )
-    with _progress(quiet=quiet) as note:
-        done = run_regret(contest, record=record, jobs=jobs, fresh=fresh, on_progress=note)
-    _close(record, contest, fmt=None if quiet else fmt)
+    chosen = _choose_rivals(rivals)
+    contests = [
+        Contest(
+            databases=tuple(dict.fromkeys(databases)) or DATABASES,
+            protocol=Protocol(
+                protocol_name,
+                n_source=_sources(text),
+                n_draw=draws,
+                seeds=seeds,
+                targets=() if targets == ("all",) else targets,
+            ),
+            rivals=chosen,
+            budgets=tuple(dict.fromkeys(_budget(text) for text in budgets)),
+            watched=() if watch == ("none",) else watch,
+        )
+        for text in dict.fromkeys(sources)
+    ]
+    n_done = n_kept = 0
+    for contest in contests:
+        with _progress(quiet=quiet) as note:
+            done = run_regret(contest, record=record, jobs=jobs, fresh=fresh, on_progress=note)
+        n_done, n_kept = n_done + done.n_done, n_kept + done.n_kept
+    _close(record, contests, also=summary, fmt=None if quiet else fmt)
     took = time.perf_counter() - start
-    click.echo(f"runs: {done.n_done} done, {done.n_kept} kept, in {took:.1f} s; results in {record / 'regret'}")
+    click.echo(f"runs: {n_done} done, {n_kept} kept, in {took:.1f} s; results in {record / 'regret'}")
 
 
 def _sources(text: str) -> int | None:
@@ -160,11 +176,8 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[Advance], None]]:
         yield note
 
 
-def _close(record: Path, contest: Contest, *, fmt: str | None) -> None:
-    """Write the standings of the whole record and show those of the contest."""
-    import pandas as pd
-
-    from at2.bench.regret import budget_amount
+def _close(record: Path, contests: Sequence[Contest], *, also: Path | None, fmt: str | None) -> None:
+    """Write the standings of the whole record, and show those of the contests."""
     from at2.bench.results import FOLDER, read_results
     from at2.bench.standings import summarize_results
     from at2.cli.standings import show_standings
@@ -174,12 +187,24 @@ def _close(record: Path, contest: Contest, *, fmt: str | None) -> None:
     for reason in results.attrs["left_out"]:
         click.echo(f"left out: {reason}", err=True)
     write_frame_file(summarize_results(results), record / FOLDER / "summary.csv")
+    standings = summarize_results(results[_played(results, contests)])
+    if also is not None:
+        write_frame_file(standings, also)
     if fmt is not None:
-        amounts = {budget_amount(budget) for budget in contest.budgets}
-        played = pd.Series(list(zip(results["budget"], results["unit"], strict=True)), index=results.index).isin(
-            amounts
-        )
-        played &= results["rival"].isin(contest.rivals)
-        played &= results["database"].isin(contest.databases)
-        played &= results["protocol"] == contest.protocol.label
-        show_standings(summarize_results(results[played]), markdown=fmt == "markdown")
+        show_standings(standings, markdown=fmt == "markdown")
+
+
+def _played(results: pd.DataFrame, contests: Sequence[Contest]) -> pd.Series[bool]:
+    """Say which results of a record belong to some contests of the same databases, rivals and budgets."""
+    import pandas as pd
+
+    from at2.bench.regret import budget_amount
+
+    amounts = {budget_amount(budget) for budget in contests[0].budgets}
+    pairs = zip(results["budget"], results["unit"], strict=True)
+    return (
+        pd.Series([pair in amounts for pair in pairs], index=results.index)
+        & results["rival"].isin(contests[0].rivals)
+        & results["database"].isin(contests[0].databases)
+        & results["protocol"].isin([contest.protocol.label for contest in contests])
+    )

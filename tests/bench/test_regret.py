@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -191,6 +192,19 @@ def test_the_command(tmp_path: Path, table_path: Path) -> None:
     assert "runs: 6 done, 0 kept" in result.output
     assert (tmp_path / "record" / "regret" / "summary.csv").exists()
     assert "6 kept" in CliRunner().invoke(cli, [*call, "--rivals", "mean-final,asha", "--budget", "3"]).output
+
+
+def test_one_call_for_several_numbers_of_sources(tmp_path: Path, table_path: Path) -> None:
+    call = ["bench", "regret", "--database", str(table_path), "--record", str(tmp_path / "record"), "--jobs", "0"]
+    call += ["--rivals", "mean-final", "--draws", "2", "--budget", "3", "--sources", "all"]
+    result = CliRunner().invoke(cli, [*call, "--sources", "1", "--summary", str(tmp_path / "standings.csv"), "--quiet"])
+    assert result.exit_code == 0, result.output
+    assert "runs: 9 done, 0 kept" in result.output  # one draw of all sources
+    standings = pd.read_csv(tmp_path / "standings.csv").set_index("protocol")
+    assert standings["n_draw"].to_dict() == {"loo-1": 2, "loo-all": 1}
+    again = CliRunner().invoke(cli, [*call, "--format", "markdown"])
+    assert "runs: 0 done, 3 kept" in again.output
+    assert "loo-1" not in again.output
 
 
 @pytest.mark.parametrize(
