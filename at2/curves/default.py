@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from at2.curves.features import config_columns, extra_columns, plain_readings, s
 from at2.curves.prediction import Law
 from at2.curves.predictor import CurvePredictor, Floats, State
 from at2.curves.process import CurveProcess, ProcessInputs, fit_process
-from at2.curves.verdict import Verdict, fit_verdict
+from at2.curves.verdict import Answers, Verdict, fit_verdict
 from at2.curves.warp import choose_curve_warp
 from at2.errors import ShapeError
 
@@ -97,20 +98,24 @@ class DefaultPredictor(CurvePredictor):
         targets = (change - target_shift) / target_unit
         process = fit_process(inputs, targets, seed=self.seed)
         committee = fit_committee(inputs, targets, seed=self.seed)
-        known, fresh = _verdicts(process, committee)
         room = 0.1 * float(np.ptp(latent)) + 1e-6
         low, high = float(latent.min()) - room, float(latent.max()) + room
+
+        def readings(answers: Tensor) -> Tensor:
+            line = last[process.rows.numpy()] + target_shift + target_unit * answers.numpy()
+            return torch.from_numpy(self._warp.inverse(np.clip(line, low, high)))
+
+        known, fresh = _verdicts(process, committee, readings)
         return DefaultModel(shift, unit, target_shift, target_unit, low, high, process, committee, known, fresh)
 
     def _answer(self, model: DefaultModel, batch: Batch) -> Law:
         features, last = self._features(batch)
         inputs = self._inputs(features, batch, model.shift, model.unit)
-        mean, std = model.process.predict(inputs)
-        other = model.committee.predict(inputs)
-        location, scale, freedom = model.known.judge(mean, std, other)
+        answers = Answers(*model.process.predict(inputs), model.committee.predict(inputs))
+        location, scale, freedom = model.known.judge(answers)
         if len(self._task_number) > 1:
             share = self._share_known(batch)
-            fresh_location, fresh_scale, fresh_freedom = model.fresh.judge(mean, std, other)
+            fresh_location, fresh_scale, fresh_freedom = model.fresh.judge(answers)
             location = share * location + (1 - share) * fresh_location
             scale = (share * scale.log() + (1 - share) * fresh_scale.log()).exp()
             freedom = min(freedom, fresh_freedom)
@@ -181,13 +186,16 @@ class DefaultPredictor(CurvePredictor):
         )
 
 
-def _verdicts(process: CurveProcess, committee: Committee) -> tuple[Verdict, Verdict]:
+def _verdicts(
+    process: CurveProcess, committee: Committee, readings: Callable[[Tensor], Tensor]
+) -> tuple[Verdict, Verdict]:
     """Learn from training curves left out one by one, and from tasks left out as a whole."""
     outside = committee.outside[process.rows]
-    known = fit_verdict(*process.leave_one_out(), outside, process.targets)
+    known = fit_verdict(Answers(*process.leave_one_out(), outside), process.targets, readings=readings)
     if int(process.inputs.tasks.max()) == 0:
         return known, known
-    return known, fit_verdict(*process.leave_task_out(), outside, process.targets)
+    fresh = Answers(*process.leave_task_out(), outside)
+    return known, fit_verdict(fresh, process.targets, readings=readings)
 
 
 def _scale(features: Tensor) -> tuple[Tensor, Tensor]:

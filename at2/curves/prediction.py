@@ -24,6 +24,8 @@ _GRID = (np.arange(99) + 1) / 100.0
 class CurvePrediction:
     """What is predicted for n readings; unpacks to mean, std and quantiles.
 
+    Means are those of the central half of a distribution: where it is Student's on a log scale, its whole has none.
+
     Args:
         mean: Expected readings, as measured, shape ``(n,)``.
         std: Standard deviations, shape ``(n,)``; NaN from a predictor that knows no uncertainty.
@@ -60,7 +62,7 @@ class CurvePrediction:
     def from_law(cls, law: Law, levels: Sequence[float]) -> CurvePrediction:
         """Return mean, standard deviation and quantiles of a distribution."""
         grid = law.quantile(_GRID)
-        mean = grid.mean(axis=1)
+        mean = grid[:, 24:75].mean(axis=1)
         std = np.sqrt(np.maximum(np.square(grid - mean[:, None]).mean(axis=1), 1e-24))
         return cls(mean, std, law.quantile(np.asarray(levels, dtype=np.float64)), tuple(levels), law)
 

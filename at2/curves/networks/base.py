@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from at2.curves.batch import Batch
 from at2.curves.features import config_columns, plain_readings
-from at2.curves.networks.training import Plan, train_network
+from at2.curves.networks.training import Plan, train_epochs
 from at2.curves.predictor import CurvePredictor, Floats, State
 from at2.curves.scaling import Scaling, fit_scaling
 from at2.errors import ShapeError
@@ -79,22 +79,20 @@ class NetworkPredictor(CurvePredictor):
         """Return an untrained network for that many columns, series and steps."""
 
     def _fit_question(self, batch: Batch, answers: Floats) -> NetworkModel:
-        return self.train(batch, answers)
+        model, epochs = self.begin(batch, answers)
+        for _ in epochs:
+            pass
+        return model
 
-    def train(
-        self, batch: Batch, answers: Floats, *, after_epoch: Callable[[int, NetworkModel], bool] | None = None
-    ) -> NetworkModel:
-        """Train a network on questions of one kind; see `train_network` for ``after_epoch``."""
+    def begin(self, batch: Batch, answers: Floats) -> tuple[NetworkModel, Iterator[int]]:
+        """Return an untrained model for questions of one kind, and what trains it epoch by epoch when asked."""
         self._check_length(batch)
-        readings = np.column_stack([plain_readings(batch), answers])
-        scaling = fit_scaling(self.scaling, readings)
+        scaling = fit_scaling(self.scaling, np.column_stack([plain_readings(batch), answers]))
         shift, unit = _series_scale(batch)
         model = self._new_model(scaling, shift, unit, int(batch.lengths[0]), batch.configs.shape[1])
         targets = torch.as_tensor(scaling.forward(answers), dtype=torch.float32)
         plan = Plan(self.n_epoch, self.batch_size, self.learning_rate, self.optimizer, seed=self.seed)
-        told = None if after_epoch is None else lambda epoch, _: after_epoch(epoch, model)
-        train_network(model.network, self._inputs(model, batch), targets, plan, after_epoch=told)
-        return model
+        return model, train_epochs(model.network, self._inputs(model, batch), targets, plan)
 
     def _answer(self, model: NetworkModel, batch: Batch) -> Floats:
         with torch.inference_mode():

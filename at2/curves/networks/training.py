@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from at2.errors import FitError, PredictorError
 
-__all__ = ["OPTIMIZERS", "Plan", "train_network"]
+__all__ = ["OPTIMIZERS", "Plan", "train_epochs", "train_network"]
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -52,22 +52,24 @@ class Plan:
             raise PredictorError(f"n_epoch, batch_size and learning_rate must be positive, hold_out in [0, 1): {self}")
 
 
-def train_network(
-    network: nn.Module,
-    inputs: tuple[Tensor, ...],
-    targets: Tensor,
-    plan: Plan,
-    *,
-    after_epoch: Callable[[int, nn.Module], bool] | None = None,
-) -> nn.Module:
-    """Train a network by its mean squared error and leave it in evaluation mode.
+def train_network(network: nn.Module, inputs: tuple[Tensor, ...], targets: Tensor, plan: Plan) -> nn.Module:
+    """Train a network by its mean squared error, and leave it in evaluation mode; arguments as in `train_epochs`."""
+    for _ in train_epochs(network, inputs, targets, plan):
+        pass
+    return network
+
+
+def train_epochs(network: nn.Module, inputs: tuple[Tensor, ...], targets: Tensor, plan: Plan) -> Iterator[int]:
+    """Train a network epoch by epoch; whoever stops asking has paused it.
 
     Args:
         network: Takes the inputs and gives predictions, shape ``(n,)``.
         inputs: Tensors with n rows each.
         targets: Shape ``(n,)``.
-        plan: How.
-        after_epoch: Is told each completed epoch, counted from 1; training ends when it returns True.
+        plan: How. After the last epoch, the weights of the epoch that was best on the held-out part are put back.
+
+    Yields:
+        The number of completed epochs, the network in evaluation mode.
 
     Raises:
         FitError: If the loss leaves the finite numbers.
@@ -80,15 +82,10 @@ def train_network(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, plan.n_epoch)
     best, kept = float("inf"), None
     for epoch in range(1, plan.n_epoch + 1):
-        network.train()
         shuffled = used[torch.randperm(len(used), generator=generator)]
-        for rows in shuffled.split(plan.batch_size):  # type: ignore[no-untyped-call]
-            loss = nn.functional.mse_loss(network(*(part[rows] for part in inputs)), targets[rows])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimizer.step()
+        loss = _pass(network.train(), optimizer, inputs, targets, shuffled.split(plan.batch_size))  # type: ignore[no-untyped-call]
         schedule.step()
+        network.eval()
         if not bool(torch.isfinite(loss)):
             raise FitError(
                 f"the loss left the finite numbers in epoch {epoch}; lower learning_rate (now {plan.learning_rate:g}), "
@@ -96,14 +93,28 @@ def train_network(
             )
         if n_held and (error := _error(network, inputs, targets, held)) < best:
             best, kept = error, copy.deepcopy(network.state_dict())
-        if after_epoch is not None and after_epoch(epoch, network):
-            break
-    if kept is not None:
-        network.load_state_dict(kept)
-    return network.eval()
+        if epoch == plan.n_epoch and kept is not None:
+            network.load_state_dict(kept)
+        yield epoch
+
+
+def _pass(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    inputs: tuple[Tensor, ...],
+    targets: Tensor,
+    batches: Sequence[Tensor],
+) -> Tensor:
+    """Take one optimizer step for each batch of rows and return the last loss."""
+    for rows in batches:
+        loss = nn.functional.mse_loss(network(*(part[rows] for part in inputs)), targets[rows])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+    return loss.detach()
 
 
 @torch.no_grad()
 def _error(network: nn.Module, inputs: tuple[Tensor, ...], targets: Tensor, rows: Tensor) -> float:
-    network.eval()
     return float(nn.functional.mse_loss(network(*(part[rows] for part in inputs)), targets[rows]))
