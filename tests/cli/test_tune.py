@@ -129,7 +129,8 @@ def test_the_live_view_shows_leaders_curves_predictions_budget_and_failures() ->
         Leader("a", {"lr": 0.1}, [0.5, 0.75], 0.9, 0.85, 0.95),
         Leader("c", {"lr": 0.3}, [], 0.8, 0.5, 1.0),
     ]
-    now._n_before = 0
+    now.start_clock()
+    now.add(now.epochs.pop(), spent=3.0)
     with LiveView("tuning mine", console=console) as view:
         view.show(now)
         view.begin(Query("c", {"lr": 0.3}, epoch=1, number=3), now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
@@ -11,6 +12,7 @@ from typing import Any, Literal, Protocol
 from at2.recommend.budget import Budget
 from at2.recommend.query import ConfigId, Query
 
+_PACE = 20  # epochs by whose pace the time left is told
 Status = Literal["ok", "diverged", "crashed"]
 
 
@@ -103,8 +105,7 @@ class Progress:
     spent: float = 0.0
     look: Callable[[int], Sequence[Leader]] | None = None
     must_stop: bool = False
-    _start: float = field(default_factory=time.perf_counter)
-    _n_before: int | None = None
+    _stamps: deque[float] = field(default_factory=lambda: deque(maxlen=_PACE + 1))
 
     @property
     def last(self) -> Epoch | None:
@@ -140,12 +141,12 @@ class Progress:
         return [Leader(name, self.configs[name], self.values(name)) for name in names[:n]]
 
     def seconds_left(self) -> float | None:
-        """How long the rest of the budget will take, by the pace of this process; None before its first epoch."""
-        if self._n_before is None or len(self.epochs) <= self._n_before:
+        """How long the rest of the budget will take, by the pace of the last epochs; None before there is any."""
+        if len(self._stamps) < 2:
             return None
         if self.budget.seconds is not None:
             return max(0.0, self.budget.amount - self.spent)
-        pace = (time.perf_counter() - self._start) / (len(self.epochs) - self._n_before)
+        pace = (self._stamps[-1] - self._stamps[0]) / (len(self._stamps) - 1)
         return max(0.0, self.budget.amount - self.spent) * pace
 
     def done(self, config_id: ConfigId) -> int:
@@ -155,9 +156,11 @@ class Progress:
     def add(self, epoch: Epoch, *, spent: float | None = None) -> None:
         """Count an epoch that was told; `spent` is what the tuner says, None counts the epoch itself."""
         self.epochs.append(epoch)
+        self._stamps.append(time.perf_counter())
         own = (epoch.seconds or 0.0) if self.budget.seconds is not None else 1.0
         self.spent = self.spent + own if spent is None else spent
 
     def start_clock(self) -> None:
         """Count the pace from here."""
-        self._start, self._n_before = time.perf_counter(), len(self.epochs)
+        self._stamps.clear()
+        self._stamps.append(time.perf_counter())
