@@ -10,6 +10,7 @@ import click
 
 from at2.bench.plan import DATABASES
 from at2.cli.beliefs import calibration, misleading
+from at2.cli.control_speed import control
 from at2.cli.options import record_option
 from at2.cli.regret import regret
 from at2.cli.scale import scale
@@ -29,6 +30,7 @@ bench.add_command(utility)
 bench.add_command(calibration)
 bench.add_command(misleading)
 bench.add_command(scale)
+bench.add_command(control)
 
 
 @bench.command()

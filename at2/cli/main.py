@@ -18,6 +18,7 @@ _COMMANDS = {
     "tune": ("at2.cli.tune:tune", "Tune a live training on a task, pausing and resuming configurations."),
     "train": ("at2.cli.train:train", "Train small networks with cyclical learning rates, and look at their curves."),
     "compare": ("at2.cli.compare:compare", "Compare ways of getting a trained network, run live."),
+    "control": ("at2.cli.control:control", "Control learning rates while networks train: run, compare, record, learn."),
     "explain": ("at2.cli.explain:explain", "Explain the recommendation and the next query of a journal."),
     "bench": ("at2.cli.bench:bench", "Measure at2: speed, memory, and its regret beside its rivals'."),
     "report": ("at2.cli.report:report", "Show a record on one page: regret, ranks, costs, single runs."),
