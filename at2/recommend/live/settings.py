@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,14 +115,15 @@ def _declare(name: str, given: Any) -> ConfigSpace.hyperparameters.Hyperparamete
         options: list[Any] = given
         try:
             return ConfigSpace.Categorical(name, options)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, ArithmeticError) as error:
             raise SpaceError(f"{name!r} cannot have the options {given!r}: {error}", parameter=name) from error
     if isinstance(given, tuple):
         low, high, *rest = given if len(given) in (2, 3) else (None, None)
-        if rest in ([], ["log"]) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in (low, high)):
-            kind = ConfigSpace.Integer if isinstance(low, int) and isinstance(high, int) else ConfigSpace.Float
+        if rest in ([], ["log"]) and all(isinstance(v, Real) and not isinstance(v, bool) for v in (low, high)):
             try:
-                return kind(name, (low, high), log=bool(rest))
+                if isinstance(low, Integral) and isinstance(high, Integral):
+                    return ConfigSpace.Integer(name, (int(low), int(high)), log=bool(rest))
+                return ConfigSpace.Float(name, (float(low), float(high)), log=bool(rest))
             except ValueError as error:
                 raise SpaceError(f"{name!r} cannot range over {given!r}: {error}", parameter=name) from error
     elif isinstance(given, str | int | float):

@@ -1,0 +1,112 @@
+from pathlib import Path
+from typing import Any
+
+import ConfigSpace
+import numpy as np
+import pytest
+
+from at2.errors import BudgetError, SpaceError, TableError
+from at2.recommend import Budget, SampledCandidates
+from at2.recommend.live.settings import as_budget, as_bytes, as_history, as_space, choose_candidates
+from at2.space import SearchSpace, lcbench_space
+from tests.recommend.conftest import make_table
+
+
+@pytest.mark.parametrize(
+    ("words", "budget"),
+    [
+        ("200 epochs", Budget(epochs=200)),
+        ("1-epoch", Budget(epochs=1)),
+        ("90s", Budget(seconds=90)),
+        ("30 min", Budget(seconds=1800)),
+        ("2h", Budget(seconds=7200)),
+        ("1.5 hours", Budget(seconds=5400)),
+        (Budget(epochs=3, resume_cost=0.5), Budget(epochs=3, resume_cost=0.5)),
+    ],
+)
+def test_budgets_in_words(words: Any, budget: Budget) -> None:
+    assert as_budget(words) == budget
+
+
+@pytest.mark.parametrize("words", ["many", "1.5 epochs", "-3 epochs", "10 parsecs", "", 200, None])
+def test_what_is_no_budget_is_said(words: Any) -> None:
+    with pytest.raises(BudgetError, match=r"wanted a budget such as '200 epochs', '90s', '30min' or '2h'"):
+        as_budget(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "size"), [("500 MB", 500_000_000), ("5GB", 5 * 10**9), (7, 7), (None, None), ("12", 12)]
+)
+def test_sizes(words: Any, size: int | None) -> None:
+    assert as_bytes(words) == size
+
+
+@pytest.mark.parametrize("words", ["5 elephants", -1, 2.5, True])
+def test_what_is_no_size_is_said(words: Any) -> None:
+    with pytest.raises(BudgetError, match="wanted a size such as '500 MB'"):
+        as_bytes(words)
+
+
+def test_a_dict_becomes_a_space() -> None:
+    space = as_space(
+        {
+            "lr": (1e-4, 1e-1, "log"),
+            "momentum": (0.0, 0.9),
+            "depth": (np.int64(1), np.int64(4)),
+            "nesterov": [True, False],
+            "batch": [32, 64],
+            "epochs": 10,
+        }
+    )
+    assert space is not None
+    assert space.names == ("lr", "momentum", "depth", "nesterov", "batch", "epochs")
+    config = space.sample(1, seed=0)[0]
+    assert isinstance(config["depth"], int)
+    assert config["nesterov"] in (True, False)
+    encoded = space.encode([{**config, "lr": lr} for lr in (1e-4, 10**-2.5, 1e-1)])
+    place = [column.name for column in space.columns].index("lr")
+    assert encoded[:, place] == pytest.approx([0.0, 0.5, 1.0])
+
+
+def test_declarations_and_spaces_are_taken_as_they_are() -> None:
+    declared = ConfigSpace.ConfigurationSpace({"lr": (0.1, 1.0)})
+    assert isinstance(as_space(declared), SearchSpace)
+    space = lcbench_space()
+    assert as_space(space) is space
+    assert as_space(None) is None
+
+
+@pytest.mark.parametrize(
+    "bad", [(1, 2, 3), (1,), ("a", "b"), (2.0, 1.0), (0.0, 1.0, "log"), [], None, (0, True), {"nested": 1}]
+)
+def test_what_is_no_range_names_the_hyperparameter(bad: Any) -> None:
+    with pytest.raises(SpaceError, match="'lr'") as caught:
+        as_space({"lr": bad})
+    assert caught.value.parameter == "lr"
+
+
+@pytest.mark.parametrize("bad", [{}, "lr", 3, [1, 2]])
+def test_what_is_no_space_is_said(bad: Any) -> None:
+    with pytest.raises(SpaceError, match="wanted a SearchSpace, a ConfigurationSpace or a dict of ranges"):
+        as_space(bad)
+
+
+def test_a_history_may_be_a_path(tmp_path: Path) -> None:
+    table = make_table()
+    table.to_hdf5(tmp_path / "small.h5")
+    loaded = as_history(tmp_path / "small.h5")
+    assert loaded is not None
+    assert list(loaded.tasks.index) == list(table.tasks.index)
+    assert as_history(table) is table
+    assert as_history(None) is None
+
+
+def test_candidates_where_nothing_is_said() -> None:
+    table, space = make_table(), lcbench_space()
+    assert choose_candidates(None, space=None, history=table) is None
+    assert choose_candidates(None, space=space, history=table) == SampledCandidates(100, also="history")
+    assert choose_candidates(None, space=space, history=None) == SampledCandidates(100)
+    assert choose_candidates(7, space=space, history=None) == SampledCandidates(7)
+    assert choose_candidates([{"lr": 1}], space=None, history=None) == [{"lr": 1}]
+    with pytest.raises(TableError, match="nothing to tune: pass a space, a history, or candidates"):
+        choose_candidates(None, space=None, history=None)
