@@ -16,7 +16,7 @@ from at2.errors import At2Error
 if TYPE_CHECKING:
     from at2.recommend import Budget, Query, Recommendation, Recommender, SampledCandidates
     from at2.recommend.live import TuneResult, tune
-    from at2.space import SearchSpace, hyperrec_space, lcbench_space
+    from at2.space import SearchSpace, hyperrec_small_space, hyperrec_space, lcbench_space
     from at2.tables import LearningCurveTable, Metric, load_table, published_pairs
 
 __version__ = "0.1.0"
@@ -32,6 +32,7 @@ __all__ = [
     "SampledCandidates",
     "SearchSpace",
     "TuneResult",
+    "hyperrec_small_space",
     "hyperrec_space",
     "lcbench_space",
     "load_table",
@@ -41,6 +42,7 @@ __all__ = [
 
 _ROOM_OF = {
     "SearchSpace": "at2.space",
+    "hyperrec_small_space": "at2.space",
     "hyperrec_space": "at2.space",
     "lcbench_space": "at2.space",
     "LearningCurveTable": "at2.tables",

@@ -59,6 +59,24 @@ def report(record: Path, repeats: int, quiet: bool) -> None:
     _measure(measure_report(record, repeats=repeats), record / "report_speed.csv", quiet=quiet)
 
 
+@bench.command()
+@click.option(
+    "--epochs", type=click.IntRange(min=1), default=20, show_default=True, help="Epochs of each small network."
+)
+@click.option("--resnet-epochs", type=click.IntRange(min=0), default=2, show_default=True, help="Epochs of ResNet34.")
+@record_option("training_speed.csv")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no table, only the CSV.")
+def training(epochs: int, resnet_epochs: int, record: Path, quiet: bool) -> None:
+    """Time the recorder beside a bare PyTorch loop, stepping by batches, and checkpoints."""
+    import torch
+
+    from at2.bench.training_speed import measure_training
+
+    torch.set_num_threads(1)  # as in the recorder's processes
+    found = measure_training(epochs=epochs, resnet_epochs=resnet_epochs)
+    _measure(found, record / "training_speed.csv", quiet=quiet)
+
+
 def _measure(found: Iterator[Reading], path: Path, *, quiet: bool) -> None:
     """Take readings one by one, write them and show them."""
     import pandas as pd

@@ -57,7 +57,7 @@ def record_run(run: Run, *, tally: Path | None = None) -> Outcome:
         training = Training.from_config(_task(run.source), run.config, seed=run.seed, device=run.device)
         series = _resume(run, training)
         while not series.is_done:
-            _record_epoch(run, training, series)
+            record_epoch(run, training, series)
             _count(tally)
     except FileError:
         raise
@@ -88,7 +88,12 @@ def note_crash(run: Run, message: str) -> None:
     write_checkpoint(run.path, payload)
 
 
-def _record_epoch(run: Run, training: Training, series: Series) -> None:
+def record_epoch(run: Run, training: Training, series: Series) -> None:
+    """Train one epoch and bring it to the disk, in the run's file.
+
+    Raises:
+        FileError: If the file cannot be written; the epochs before are in it.
+    """
     result = training.run_epoch(extra=run.extra)
     _check_extra(result.validation.extra, run)
     series.add(result)
