@@ -20,6 +20,7 @@ _COMMANDS = {
     "compare": ("at2.cli.compare:compare", "Compare ways of getting a trained network, run live."),
     "control": ("at2.cli.control:control", "Control learning rates while networks train: run, compare, record, learn."),
     "explain": ("at2.cli.explain:explain", "Explain the recommendation and the next query of a journal."),
+    "curves": ("at2.cli.curves:curves", "Predict where learning curves end, compare predictors, tune, study stopping."),
     "bench": ("at2.cli.bench:bench", "Measure at2: speed, memory, and its regret beside its rivals'."),
     "report": ("at2.cli.report:report", "Show a record on one page: regret, ranks, costs, single runs."),
     "costs": ("at2.cli.costs:costs", "Price ways of tuning in optimizer steps."),

@@ -24,7 +24,8 @@ _GRID = (np.arange(99) + 1) / 100.0
 class CurvePrediction:
     """What is predicted for n readings; unpacks to mean, std and quantiles.
 
-    Means are those of the central half of a distribution: where it is Student's on a log scale, its whole has none.
+    Where there is a distribution, the mean is its centre: predictors place it for the least squared error in the
+    metric's own units, and a Student distribution on a log scale has no finite expectation.
 
     Args:
         mean: Expected readings, as measured, shape ``(n,)``.
@@ -62,7 +63,7 @@ class CurvePrediction:
     def from_law(cls, law: Law, levels: Sequence[float]) -> CurvePrediction:
         """Return mean, standard deviation and quantiles of a distribution."""
         grid = law.quantile(_GRID)
-        mean = grid[:, 24:75].mean(axis=1)
+        mean = law.quantile(np.array([0.5]))[:, 0]
         std = np.sqrt(np.maximum(np.square(grid - mean[:, None]).mean(axis=1), 1e-24))
         return cls(mean, std, law.quantile(np.asarray(levels, dtype=np.float64)), tuple(levels), law)
 
