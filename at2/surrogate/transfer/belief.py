@@ -15,6 +15,7 @@ from at2.surrogate.warp import Warp, unwarp_moments
 
 _N_LEADING = 6  # hypotheses of the largest weight, for decisions and draws
 _N_ROWS = 32  # configurations predicted at a time
+_CAUTION = 0.5  # standard deviations below its expected value that a configuration is counted on to reach
 _OUT_OF_REACH = 30.0  # readings further than this many scales from the sources' location are drawn in
 
 
@@ -141,11 +142,15 @@ class WeightedBelief:
     def worth(self) -> Tensor:
         """Return what every configuration may be counted on to be worth, ``(n_config,)``, in oriented user units.
 
-        One standard deviation below its expected value, and not below the best reading seen: among configurations that
-        are expected to be equally good, the one is recommended of which more is known.
+        Half a standard deviation below its expected value, and not below the best reading seen: among configurations
+        that are expected to be equally good, the one is recommended of which more is known. That the target's scale is
+        unknown does not count: it would speak against just those that stand out.
         """
-        mean, variance = self.latent_values()
-        return self._warp.inverse(torch.maximum(mean - variance.sqrt(), self._best))
+        mean, _ = self.latent_values()
+        moments = self._posterior.value_moments()[0], self._posterior.value_variance()
+        _, variance = self._pool(*moments, self._posterior.weights)
+        cautious = mean - _CAUTION * torch.where(self.complete, 0.0, variance.sqrt())
+        return self._warp.inverse(torch.maximum(cautious, self._best))
 
     def latent_values(self) -> tuple[Tensor, Tensor]:
         """Return mean and variance of values in latent units, complete curves known, each ``(n_config,)``."""

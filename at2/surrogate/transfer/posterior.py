@@ -131,6 +131,10 @@ class Posterior:
         variance = self.value_variance_unit.clamp_min(1e-10) * self.scale_square[:, None]
         return mean, variance + scale_variance[:, None] * above.square()
 
+    def value_variance(self) -> Tensor:
+        """Return the variance of every configuration's value, the scale taken as known, ``(n_hypothesis, n_config)``."""
+        return self.value_variance_unit.clamp_min(1e-10) * self.scale_mean.square()[:, None]
+
     def cell_moments(self, configs: Tensor, columns: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance of n cells under some hypotheses, each ``(n_which, n)``."""
         projected = self._project(configs, columns, which)

@@ -44,6 +44,16 @@ def test_a_target_like_one_source_gives_it_the_largest_weight() -> None:
     assert float((predicted - own).square().mean()) < 0.5 * float((others - own).square().mean())
 
 
+def test_before_the_first_reading_the_best_of_the_sources_counts_as_the_best() -> None:
+    # the scale of the target is unknown, so that what stands out is the least certain; it must be counted on all the same
+    best = torch.linspace(-1.0, 1.0, 12, dtype=torch.float64)
+    noise = torch.randn(4, 1, 12, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    scale = torch.tensor([0.1, 0.4, 1.0, 3.0], dtype=torch.float64)[:, None, None, None]
+    curves = scale * (best[:, None] + 0.05 * noise)
+    belief = WeightedSources().fit(History(10.0 + curves, best[:, None]))
+    assert int(belief.worth().argmax()) == 11
+
+
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (1e4, -7.0), (1e-5, 100.0)])
 def test_units_of_an_unbounded_metric_do_not_matter(scale: float, shift: float) -> None:
     curves = torch.logit(small_curves())
