@@ -132,7 +132,7 @@ class Posterior:
         return mean, variance + scale_variance[:, None] * above.square()
 
     def value_variance(self) -> Tensor:
-        """Return the variance of every configuration's value, the scale taken as known, ``(n_hypothesis, n_config)``."""
+        """Return the variance of every value, the scale taken as known, ``(n_hypothesis, n_config)``."""
         return self.value_variance_unit.clamp_min(1e-10) * self.scale_mean.square()[:, None]
 
     def cell_moments(self, configs: Tensor, columns: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:

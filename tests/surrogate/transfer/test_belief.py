@@ -45,7 +45,7 @@ def test_a_target_like_one_source_gives_it_the_largest_weight() -> None:
 
 
 def test_before_the_first_reading_the_best_of_the_sources_counts_as_the_best() -> None:
-    # the scale of the target is unknown, so that what stands out is the least certain; it must be counted on all the same
+    # the target's scale is unknown, so that what stands out is the least certain: it must be counted on all the same
     best = torch.linspace(-1.0, 1.0, 12, dtype=torch.float64)
     noise = torch.randn(4, 1, 12, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     scale = torch.tensor([0.1, 0.4, 1.0, 3.0], dtype=torch.float64)[:, None, None, None]
