@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 )
 @click.option("--methods", type=CommaList(), default="all", show_default=True, help="'all', or names with commas.")
 @click.option(
-    "--budget", type=click.IntRange(min=1), default=200, show_default=True, help="Epochs that BOHB and at2 may spend."
+    "--budget", type=click.IntRange(min=1), default=100, show_default=True, help="Epochs that BOHB and at2 may spend."
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Length of a full training.  [default: the history's]")
 @click.option(
@@ -72,7 +72,11 @@ def compare(  # one argument for each option
     from at2.tables.formats import write_frame_file
 
     names = _choose(methods)
-    runs = [CompareRun(name, task, history, budget, seed, epochs, str(record)) for name in names for seed in seeds]
+    runs = [
+        CompareRun(name, task, history, budget if METHODS[name].is_free else None, seed, epochs, str(record))
+        for name in names
+        for seed in seeds
+    ]
     try:
         run_missing(runs, jobs=jobs, fresh=fresh, note=lambda done, n: click.echo(f"runs: {done}/{n}", err=True))
     finally:

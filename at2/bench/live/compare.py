@@ -25,7 +25,7 @@ class CompareRun:
         method: Name of the method.
         task: Name or path of the task.
         history: Name or path of the history.
-        budget_epochs: Epochs that the tuners may spend.
+        budget_epochs: Epochs that a method with a budget may spend; None for the others.
         seed: Seed of weights, batches and choices.
         n_epoch: Length of a full training; None takes the history's.
         record: The folder of all runs.
@@ -34,7 +34,7 @@ class CompareRun:
     method: str
     task: str
     history: str
-    budget_epochs: int
+    budget_epochs: int | None
     seed: int
     n_epoch: int | None
     record: str
@@ -42,7 +42,8 @@ class CompareRun:
     @property
     def path(self) -> Path:
         """The file of the run's result."""
-        name = f"{Path(self.task).stem}-{self.method}-{self.budget_epochs}-seed-{self.seed}.json"
+        budget = "" if self.budget_epochs is None else f"-{self.budget_epochs}"
+        name = f"{Path(self.task).stem}-{self.method}{budget}-seed-{self.seed}.json"
         return Path(self.record) / "compare" / name
 
     @property
@@ -60,7 +61,8 @@ class CompareRun:
         """Run the method; see :func:`at2.bench.live.methods.run_method`."""
         from at2.bench.live.methods import Setting, run_method
 
-        return run_method(self.method, Setting(self.task, self.history, self.budget_epochs, self.seed, self.n_epoch))
+        budget = self.budget_epochs or 1  # methods without one do not look
+        return run_method(self.method, Setting(self.task, self.history, budget, self.seed, self.n_epoch))
 
 
 def summarize(runs: Iterable[CompareRun], labels: dict[str, str]) -> pd.DataFrame:

@@ -114,12 +114,14 @@ class Method:
         label: What it is, for tables.
         run: Does it, and gives what it trained.
         needs: The library without which it cannot run; None for none.
+        is_free: Whether it spends what a setting's budget allows; the others cost what they cost.
     """
 
     name: str
     label: str
     run: Callable[[Setting], Trail] = field(repr=False)
     needs: str | None = None
+    is_free: bool = False
 
 
 def random_configuration(setting: Setting) -> Trail:
@@ -199,9 +201,9 @@ METHODS = {
         Method("hypergradient", "random configuration, hypergradient descent", hypergradient),
         Method("grid", f"three-stage grid ({N_GRID} configurations)", grid),
         Method("population", f"population based training ({N_MEMBER} members)", population),
-        Method("bohb", "BOHB", bohb, needs="optuna"),
-        Method("at2-cold", "at2 without history", at2_without_history),
-        Method("at2", "at2 with the history of the other tasks", at2_with_history),
+        Method("bohb", "BOHB", bohb, needs="optuna", is_free=True),
+        Method("at2-cold", "at2 without history", at2_without_history, is_free=True),
+        Method("at2", "at2 with the history of the other tasks", at2_with_history, is_free=True),
     )
 }
 """The methods by name, in the order of tables."""
