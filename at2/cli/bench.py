@@ -49,6 +49,18 @@ def speed(databases: tuple[str, ...], budget: int, record: Path, quiet: bool) ->
 
 
 @bench.command()
+@click.option("--train", type=click.IntRange(min=20), default=1200, show_default=True, help="Curves to train on.")
+@click.option("--predict", type=click.IntRange(min=1), default=10_000, show_default=True, help="Curves to predict.")
+@record_option("curve_speed.csv")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no table, only the CSV.")
+def curves(train: int, predict: int, record: Path, quiet: bool) -> None:
+    """Time the default curve predictor, and the LSTM beside a plain torch loop on the same work."""
+    from at2.bench.curve_speed import measure_curve_speed
+
+    _measure(measure_curve_speed(n_train=train, n_predict=predict), record / "curve_speed.csv", quiet=quiet)
+
+
+@bench.command()
 @click.argument("record", type=click.Path(file_okay=False, path_type=Path), default=Path("record"))
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="How often it is opened.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no table, only the CSV.")

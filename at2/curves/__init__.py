@@ -1,5 +1,6 @@
 """Where a learning curve will end: predictors behind one interface, published networks, baselines, early stopping."""
 
+from at2.curves.callback import StopHopeless
 from at2.curves.data import CurveSet, load_curves, split
 from at2.curves.default import DefaultPredictor
 from at2.curves.prediction import LEVELS, CurvePrediction
@@ -13,6 +14,7 @@ __all__ = [
     "CurvePredictor",
     "CurveSet",
     "DefaultPredictor",
+    "StopHopeless",
     "load_curves",
     "load_predictor",
     "make_predictor",

@@ -60,7 +60,7 @@ class Committee:
             return _ask(self.members, inputs).mean(0).double()
 
 
-def fit_committee(inputs: ProcessInputs, targets: Tensor, *, seed: int, n_step: int = 1500) -> Committee:
+def fit_committee(inputs: ProcessInputs, targets: Tensor, *, seed: int, n_step: int) -> Committee:
     """Train the members, robustly, on their parts of the curves; parts are whole tasks where there are several.
 
     Args:

@@ -70,11 +70,16 @@ class DefaultPredictor(CurvePredictor):
         prefix: Length of the prefix that `fit` prepares for, in epochs.
         at: Epoch that `fit` prepares for; None is the last one.
         seed: Seed of samples, weights and order.
+        n_step: Training steps of the committee.
     """
 
     name: ClassVar[str] = "default"
     knows_uncertainty: ClassVar[bool] = True
     needs_prefix: ClassVar[bool] = False
+
+    def __init__(self, *, prefix: int = 10, at: int | None = None, seed: int = 0, n_step: int = 1500) -> None:
+        super().__init__(prefix=prefix, at=at, seed=seed)
+        self.n_step = n_step
 
     def _prepare(self, curves: CurveSet) -> None:
         super()._prepare(curves)
@@ -97,7 +102,7 @@ class DefaultPredictor(CurvePredictor):
         inputs = self._inputs(features, batch, shift, unit)
         targets = (change - target_shift) / target_unit
         process = fit_process(inputs, targets, seed=self.seed)
-        committee = fit_committee(inputs, targets, seed=self.seed)
+        committee = fit_committee(inputs, targets, seed=self.seed, n_step=self.n_step)
         room = 0.1 * float(np.ptp(latent)) + 1e-6
         low, high = float(latent.min()) - room, float(latent.max()) + room
 

@@ -80,11 +80,11 @@ class CnnPredictor(NetworkPredictor):
             learning_rate=learning_rate,
             optimizer=optimizer,
         )
-        self.filters = filters
+        self.filters = tuple(filters)
 
     def build(self, n_column: int, n_series: int, length: int) -> nn.Module:
         """Return an untrained network."""
-        return CurveCnn(n_column + n_series, length, tuple(self.filters))
+        return CurveCnn(n_column + n_series, length, self.filters)
 
     def _check_length(self, batch: Batch) -> None:
         need_steps(batch, 3, self.name)
