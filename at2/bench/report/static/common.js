@@ -39,7 +39,7 @@ function transparent(color, alpha) {
 }
 
 function layoutOf(title, extra = {}) {
-  const axis = { gridcolor: "#e8ecf1", zerolinecolor: "#d5dbe3", automargin: true, fixedrange: isNarrow() };
+  const axis = { gridcolor: "#e8ecf1", zerolinecolor: "#d5dbe3", fixedrange: isNarrow() };
   const { xaxis = {}, yaxis = {}, ...rest } = extra;
   return {
     font: { family: "system-ui, -apple-system, Segoe UI, Roboto, Arial, sans-serif", size: 12.5, color: "#1b2430" },

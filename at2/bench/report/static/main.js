@@ -1,11 +1,11 @@
-// Wires the page: the comparison and target that are chosen decide what the upper parts show.
+// Wires the page: words and tables first, then Plotly is read and the plots follow.
 
 function current() {
   return DATA.comparisons[Number(byId("comparison").value)];
 }
 
 function redrawRegret() {
-  drawRegret(current(), byId("target").value, byId("measure").value);
+  if (window.Plotly) drawRegret(current(), byId("target").value, byId("measure").value);
 }
 
 function openComparison() {
@@ -15,9 +15,14 @@ function openComparison() {
   fillSelect(byId("target"), targets.map((target) => [target, target]));
   chooseShown(comparison);
   drawChips(comparison, redrawRegret);
-  redrawRegret();
-  drawRanks(comparison);
   drawStandings(comparison);
+  drawPlots();
+}
+
+function drawPlots() {
+  if (!window.Plotly) return;
+  redrawRegret();
+  drawRanks(current());
 }
 
 function start() {
@@ -30,8 +35,15 @@ function start() {
   byId("target").addEventListener("change", redrawRegret);
   byId("measure").addEventListener("change", redrawRegret);
   openComparison();
-  startStories();
   drawMade();
+  document.body.dataset.readable = Math.round(performance.now());
+  requestAnimationFrame(() => setTimeout(startPlots, 0));
+}
+
+function startPlots() {
+  document.head.append(element("script", byId("plotly").textContent));
+  drawPlots();
+  startStories();
   document.body.dataset.ready = "yes";
 }
 

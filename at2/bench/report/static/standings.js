@@ -15,7 +15,7 @@ function drawRanks(comparison) {
     hovertemplate: "<b>%{y}</b> average rank %{x:.2f}<extra></extra>",
   }], layoutOf("", {
     xaxis: { title: { text: "average rank" } },
-    yaxis: { type: "category", tickfont: { size: 12 }, gridcolor: "#f0f3f6" },
+    yaxis: { type: "category", automargin: true, tickfont: { size: 12 }, gridcolor: "#f0f3f6" },
     margin: { l: 60, r: 14, t: 8, b: 42 },
   }), CONFIG);
 }

@@ -156,7 +156,7 @@ function drawSchedule(step) {
     trace(rows.filter((seen) => seen.resumed), { symbol: "circle-open", size: 12, color: "#d9601a", line: { width: 1.6 } }, "resumed"),
   ], layoutOf("trained, paused and resumed (ringed)", {
     xaxis: { title: { text: "epochs spent" }, range: [-0.5, rows.length + 1] },
-    yaxis: { type: "category", categoryorder: "array", categoryarray: [...story.order].reverse(), showgrid: false,
+    yaxis: { type: "category", automargin: true, categoryorder: "array", categoryarray: [...story.order].reverse(), showgrid: false,
       title: { text: "configuration" }, tickfont: { size: story.order.length > 24 ? 8 : 10.5 }, nticks: 30 },
     shapes: lineAt(step),
   }), CONFIG);
