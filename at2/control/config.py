@@ -17,6 +17,8 @@ MODES = ("epoch", "step")
 OBSERVATIONS = ("box", "dict")
 REWARDS = ("test_loss", "log_validation")
 ORDERS = ("random", "cycle")
+LARGEST_RATE = 1e30
+"""No learning rate is larger: float32 must hold it."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class EnvConfig:
             _check_choice("reward", self.reward, REWARDS)
         if (self.state is None) != (self.observation_space is None):
             raise ControlSettingError("a state function and its observation_space go together; give both or neither")
-        if not 0 < self.max_lr < float("inf"):
-            raise ControlSettingError(f"max_lr must be positive and finite, {self.max_lr} came")
+        if not 0 < self.max_lr <= LARGEST_RATE:
+            raise ControlSettingError(f"max_lr must lie in (0, {LARGEST_RATE:g}], {self.max_lr} came")
         if not 0 <= self.discount < 1:
             raise ControlSettingError(f"discount must lie in [0, 1), {self.discount} came")
         if self.cutoff_steps is not None and self.cutoff_steps < 1:

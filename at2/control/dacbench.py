@@ -57,7 +57,8 @@ def from_dacbench(config: Mapping[str, Any] | None = None, *, test: bool = False
     Args:
         config: Names of `DEFAULTS`, and ``instance_set`` or ``test_set`` (instances by number or name, each an
             `SGDInstance` or a dictionary with the fields of DACBench's instance), ``reward_function``, ``max_lr``,
-            ``state_method`` with ``observation_space``. Names of `WITHOUT_MEANING` are left alone. None takes the defaults.
+            ``state_method`` with ``observation_space``. Names of `WITHOUT_MEANING` are left alone. None takes the
+            defaults.
         test: Use the test set in place of the training set.
 
     Returns:
