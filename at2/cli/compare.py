@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--task", default="digits-rotated", show_default=True, metavar="NAME|PATH", help="What is trained on.")
 @click.option(
     "--history",
-    default="data/digits.h5",
+    default="digits",
     show_default=True,
     metavar="NAME|FILE",
     help="The configurations that all methods choose from; at2 learns from its other tasks.",
