@@ -39,6 +39,13 @@ def missing_browser() -> str | None:
     return None
 
 
+def require_browser() -> None:
+    """Raise MissingExtraError where something is missing for looking at a page."""
+    missing = missing_browser()
+    if missing is not None:
+        raise MissingExtraError(f"looking at a page needs a browser: {missing}")
+
+
 @contextlib.contextmanager
 def open_browser(*, width: int = 1280, height: int = 900) -> Iterator[Any]:
     """Give a Selenium driver of a fresh Chromium that can reach no network.
@@ -50,9 +57,7 @@ def open_browser(*, width: int = 1280, height: int = 900) -> Iterator[Any]:
     Raises:
         MissingExtraError: If Selenium or Chromium is missing.
     """
-    missing = missing_browser()
-    if missing is not None:
-        raise MissingExtraError(f"looking at a page needs a browser: {missing}")
+    require_browser()
     from selenium import webdriver
 
     with tempfile.TemporaryDirectory() as profile:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from at2.bench.browser import load_page, open_browser
+from at2.bench.browser import load_page, open_browser, require_browser
 from at2.bench.report.page import write_report
 from at2.bench.speed import Reading, time_reference
 
@@ -49,6 +49,7 @@ def measure_report(record: Path, *, repeats: int = 5) -> Iterator[Reading]:
         FileError: If the record holds nothing to show.
         MissingExtraError: If Plotly, Selenium or Chromium is missing.
     """
+    require_browser()
     reference_s = time_reference()
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
