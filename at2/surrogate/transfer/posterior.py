@@ -28,7 +28,7 @@ class Posterior:
             independent than any hypothesis says.
     """
 
-    def __init__(self, hypotheses: Hypotheses, *, temper: float = 0.5) -> None:
+    def __init__(self, hypotheses: Hypotheses, *, temper: float = 0.15) -> None:
         prior = hypotheses.prior
         n_hypothesis, like = len(hypotheses), prior.mean
         self.hypotheses, self.temper = hypotheses, temper

@@ -38,7 +38,7 @@ class WeightedSources:
     """
 
     grid: Grid = field(default_factory=Grid)
-    temper: float = 0.5
+    temper: float = 0.15
 
     def __post_init__(self) -> None:
         """Check the power."""
