@@ -19,7 +19,8 @@ def test_version() -> None:
 def test_an_unknown_command_is_answered_with_those_there_are() -> None:
     result = CliRunner().invoke(cli, ["swep"])
     assert result.exit_code == 2
-    assert "no command 'swep'; the commands are tables, sweep, explain, bench" in result.output
+    assert "no command 'swep'; the commands are tables, sweep, " in result.output
+    assert all(name in result.output for name in _COMMANDS)
 
 
 @pytest.mark.parametrize("name", _COMMANDS)
