@@ -50,7 +50,7 @@ class Case:
 
 
 def plan_cases(controllers: Sequence[str], *, instances: str, n_seed: int, only: Sequence[str] = ()) -> list[Case]:
-    """List the cases: every controller on every instance.
+    """List the cases: every controller on every instance, instance by instance, so that a part of them compares all.
 
     Args:
         controllers: Names of controllers.
@@ -70,7 +70,7 @@ def plan_cases(controllers: Sequence[str], *, instances: str, n_seed: int, only:
         if wrong:
             raise At2Error(f"no {kind} {wrong[0]!r}; there are {', '.join(there[:12])}")
     chosen = list(only) or list(known)
-    return [Case(name, instances, instance, tuple(range(n_seed))) for name in controllers for instance in chosen]
+    return [Case(name, instances, instance, tuple(range(n_seed))) for instance in chosen for name in controllers]
 
 
 def run_cases(
@@ -119,9 +119,9 @@ def run_case(case: Case, *, record: Path) -> Case:
     return case
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def _controller(name: str) -> Any:
-    """Make a controller once for all cases in a row: some load tables."""
+    """Make a controller once for all cases: some load tables."""
     from at2.control.controllers import make_controller
 
     return make_controller(name)

@@ -60,6 +60,7 @@ def test_a_changed_instance_or_broken_file_is_run_again(instances: str, tmp_path
     assert run_cases(cases, record=tmp_path) == 1
 
 
+@pytest.mark.slow  # a new process imports torch
 def test_work_is_spread_over_processes(instances: str, tmp_path: Path) -> None:
     cases = plan_cases(["constant"], instances=instances, n_seed=1)
     assert run_cases(cases, record=tmp_path, jobs=1) == 3

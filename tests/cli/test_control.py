@@ -44,8 +44,10 @@ def test_record_and_generate(instances: str, tmp_path: Path) -> None:
         (["generate", "-n", "0", "--out", "x.csv"], "0 is not in the range x>=1"),
     ],
 )
-def test_a_wrong_call_is_answered_in_words(arguments: list[str], message: str, tmp_path: Path) -> None:
-    with CliRunner().isolated_filesystem(tmp_path):
-        result = CliRunner().invoke(cli, ["control", *arguments])
+def test_a_wrong_call_is_answered_in_words(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["control", *arguments])
     assert result.exit_code != 0
     assert message in result.output

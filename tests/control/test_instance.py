@@ -2,11 +2,21 @@
 
 import math
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from at2.control import InstanceError, SGDInstance, generate_instances, read_instances, write_instances
+from at2.control import (
+    EnvConfig,
+    InstanceError,
+    SGDEnv,
+    SGDInstance,
+    generate_instances,
+    read_instances,
+    write_instances,
+)
 from at2.control.data import instance_task
 from at2.errors import FileError, UnknownNameError
 
@@ -102,6 +112,18 @@ def test_a_missing_or_empty_file_is_named(tmp_path: Path) -> None:
     write_instances({}, tmp_path / "empty.csv")
     with pytest.raises(InstanceError, match="holds no instance"):
         read_instances(tmp_path / "empty.csv")
+
+
+def test_cifar10_runs_where_its_folder_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    batch = {b"data": rng.integers(0, 256, (4000, 3072), dtype=np.uint8), b"labels": (np.arange(4000) % 10).tolist()}
+    (tmp_path / "data_batch_1").write_bytes(pickle.dumps(batch))
+    monkeypatch.setenv("AT2_CIFAR10", str(tmp_path))
+    small = replace(next(iter(read_instances("cifar10").values())), fraction=0.1, batch_size=64)
+    env = SGDEnv([small], EnvConfig(mode="step"))
+    env.reset(seed=0)
+    assert env.episode.training.task.size == 32
+    assert env.step([0.001])[4]["crashed"] is False
 
 
 def test_data_are_split_by_fraction_and_ratio_and_the_seed() -> None:
