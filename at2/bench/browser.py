@@ -76,7 +76,7 @@ def open_browser(*, width: int = 1280, height: int = 900) -> Iterator[Any]:
             driver.quit()
 
 
-def load_page(driver: Any, page: Path, *, timeout_s: float = 30.0) -> float:
+def load_page(driver: Any, page: Path, *, timeout_s: float = 120.0) -> float:
     """Open a report and give the seconds until everything on it was drawn.
 
     Raises:

@@ -39,7 +39,7 @@ def opened(driver: Any, page: Path) -> Any:
 def _wait(driver: Any, condition: str) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(driver, 20, poll_frequency=0.02).until(lambda each: each.execute_script(condition))
+    WebDriverWait(driver, 60, poll_frequency=0.02).until(lambda each: each.execute_script(condition))
 
 
 def _lines(driver: Any, place: str) -> list[str]:

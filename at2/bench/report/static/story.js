@@ -120,7 +120,7 @@ function endLabels(step) {
   const ends = expected.config_ids.map((id, place) => ({ key: String(id), y: expected.mean[place][story.epochs.length - 1] }));
   ends.sort((one, two) => one.y - two.y);
   ends.forEach((end, k) => { end.y = Math.max(end.y, k ? ends[k - 1].y + apart : low); });
-  [...ends].reverse().forEach((end, k) => { end.y = Math.min(end.y, high - k * apart); });
+  [...ends].reverse().forEach((end, k) => { end.y = Math.min(end.y, high - (k + 0.5) * apart); });
   return ends.map(({ key, y }) => ({ x: 1, xref: "paper", xanchor: "left", y, yanchor: "middle",
     text: `<b>${key}</b>`, showarrow: false, font: { color: story.colors.get(key), size: 12.5 } }));
 }
