@@ -58,20 +58,20 @@ def curves_markdown(summary: pd.DataFrame, *, unit: float = 1.0, with_validation
         with_validation: Show only the squared errors on validation and test.
 
     Example:
-        >>> row = {"predictor": "last", "val_mse": 0.2, "val_mse_half": 0.1, "mse": 0.1, "mse_half": float("nan")}
+        >>> row = {"predictor": "last", "n_seed": 2, "val_mse": 0.2, "val_mse_half": 0.1, "mse": 0.1, "mse_half": float("nan")}
         >>> print(curves_markdown(pd.DataFrame([row]), with_validation=True))
-        | predictor | validation | test |
-        |---|--:|--:|
-        | last | 0.2 ± 0.1 | 0.1 |
+        | predictor | seeds | validation | test |
+        |---|--:|--:|--:|
+        | last | 2 | 0.2 ± 0.1 | 0.1 |
     """
     columns = {"val_mse": "validation", "mse": "test"} if with_validation else _COLUMNS
     powers = {"mse": 2, "val_mse": 2, "mae": 1, "crps": 1}
     several = "n_own" in summary and summary["n_own"].nunique() > 1
-    heads = ["predictor", *(["own curves"] if several else []), *columns.values()]
+    heads = ["predictor", *(["own curves"] if several else []), "seeds", *columns.values()]
     lines = [heads]
     for row in summary.to_dict("records"):
         cells = [_cell(row, str(name), unit ** powers.get(name, 0)) for name in columns]
-        lines.append([str(row["predictor"]), *([str(row["n_own"])] if several else []), *cells])
+        lines.append([str(row["predictor"]), *([str(row["n_own"])] if several else []), str(row["n_seed"]), *cells])
     text = ["| " + " | ".join(line) + " |" for line in lines]
     return "\n".join([text[0], "|---" + "|--:" * (len(heads) - 1) + "|", *text[1:]])
 

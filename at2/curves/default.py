@@ -16,7 +16,7 @@ from at2.curves.data import CurveSet
 from at2.curves.features import config_columns, extra_columns, plain_readings, summary
 from at2.curves.prediction import Law
 from at2.curves.predictor import CurvePredictor, Floats, State
-from at2.curves.process import CurveProcess, ProcessInputs, fit_process
+from at2.curves.process import CurveProcess, ProcessInputs, cross_validate, fit_process
 from at2.curves.verdict import Answers, Verdict, fit_verdict
 from at2.curves.warp import choose_curve_warp
 from at2.errors import ShapeError
@@ -24,6 +24,7 @@ from at2.errors import ShapeError
 __all__ = ["DefaultPredictor"]
 
 _LEAST_CURVES = 8
+_MANY_CURVES = 800
 _HALF_KNOWN = 20.0  # with this many curves of its own, a task counts as half known
 
 
@@ -110,7 +111,7 @@ class DefaultPredictor(CurvePredictor):
             line = last[process.rows.numpy()] + target_shift + target_unit * answers.numpy()
             return torch.from_numpy(self._warp.inverse(np.clip(line, low, high)))
 
-        known, fresh = _verdicts(process, committee, readings)
+        known, fresh = _verdicts(process, committee, readings, seed=self.seed)
         return DefaultModel(shift, unit, target_shift, target_unit, low, high, process, committee, known, fresh)
 
     def _answer(self, model: DefaultModel, batch: Batch) -> Law:
@@ -192,11 +193,13 @@ class DefaultPredictor(CurvePredictor):
 
 
 def _verdicts(
-    process: CurveProcess, committee: Committee, readings: Callable[[Tensor], Tensor]
+    process: CurveProcess, committee: Committee, readings: Callable[[Tensor], Tensor], *, seed: int
 ) -> tuple[Verdict, Verdict]:
-    """Learn from training curves left out one by one, and from tasks left out as a whole."""
+    """Learn from training curves left out one by one or in parts, and from tasks left out as a whole."""
     outside = committee.outside[process.rows]
-    known = fit_verdict(Answers(*process.leave_one_out(), outside), process.targets, readings=readings)
+    few = len(process.targets) < _MANY_CURVES  # then the parameters know each curve, and leaving it out is not enough
+    unseen = cross_validate(process.inputs, process.targets, seed=seed) if few else process.leave_one_out()
+    known = fit_verdict(Answers(*unseen, outside), process.targets, readings=readings)
     if int(process.inputs.tasks.max()) == 0:
         return known, known
     fresh = Answers(*process.leave_task_out(), outside)

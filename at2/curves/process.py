@@ -21,7 +21,7 @@ from torch import Tensor
 
 from at2.errors import FitError
 
-__all__ = ["CurveProcess", "ProcessInputs", "fit_process", "squash"]
+__all__ = ["CurveProcess", "ProcessInputs", "cross_validate", "fit_process", "squash"]
 
 _LENGTH = math.log(3.0)  # prior of a log length scale: mean; the deviation is 1
 _NOISE = math.log(0.02)  # prior of the log noise variance: mean; the deviation is 1.5
@@ -132,6 +132,17 @@ def fit_process(
     if not bool(torch.isfinite(found).all()):
         raise FitError("the process found no finite parameters; check the training curves for readings of other sizes")
     return CurveProcess(inputs.take(used), targets[used], found, used)
+
+
+def cross_validate(inputs: ProcessInputs, targets: Tensor, *, seed: int, n_part: int = 4) -> tuple[Tensor, Tensor]:
+    """Return what processes fitted without a part of the curves, parameters included, say of it, ``(n,)`` each."""
+    parts = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed)) % n_part
+    mean, std = torch.empty_like(targets), torch.empty_like(targets)
+    for part in range(n_part):
+        rows, rest = (parts == part).nonzero()[:, 0], (parts != part).nonzero()[:, 0]
+        process = fit_process(inputs.take(rest), targets[rest], seed=seed)
+        mean[rows], std[rows] = process.predict(inputs.take(rows))
+    return mean, std
 
 
 def initial_parameters(inputs: ProcessInputs) -> Tensor:

@@ -85,6 +85,13 @@ class NetworkTask:
     scaling: str = "log"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Check that there is something left to predict."""
+        if not 0 < self.prefix < self.curves.n_epoch:
+            raise PredictorError(
+                f"prefixes of {self.prefix} epochs leave nothing of curves of {self.curves.n_epoch} epochs"
+            )
+
     def run(self, config: Mapping[str, Any]) -> Iterator[tuple[float, float]]:
         """Train a configuration and yield its squared errors on validation and test after every epoch.
 
@@ -189,7 +196,13 @@ def tune_network(
 
 
 def make_history(
-    sources: Mapping[str, CurveSet], network: str, *, n_config: int = 20, n_epoch: int = 40, seed: int = 0
+    sources: Mapping[str, CurveSet],
+    network: str,
+    *,
+    n_config: int = 20,
+    n_epoch: int = 40,
+    prefix: int = 10,
+    seed: int = 0,
 ) -> LearningCurveTable:
     """Train the same random configurations of a network on the curves of several tasks.
 
@@ -198,6 +211,7 @@ def make_history(
         network: ``"cnn"`` or ``"lstm"``.
         n_config: How many configurations.
         n_epoch: Training epochs of each.
+        prefix: Epochs of a curve that are known.
         seed: Decides configurations, parts and weights.
 
     Returns:
@@ -209,7 +223,7 @@ def make_history(
     configs = space.sample(n_config, seed=seed)
     errors = np.full((len(sources), 1, n_config, n_epoch), np.nan)
     for i, curves in enumerate(sources.values()):
-        task = NetworkTask(curves, network, n_epoch=n_epoch, seed=seed, scaling="standard")
+        task = NetworkTask(curves, network, n_epoch=n_epoch, prefix=prefix, seed=seed, scaling="standard")
         for j, config in enumerate(configs):
             for epoch, (validation, _) in zip(range(n_epoch), task.run(config), strict=False):
                 errors[i, 0, j, epoch] = min(validation, _WORST)

@@ -62,7 +62,7 @@ def test_cases_are_kept_and_not_measured_again(table_path: str, tmp_path) -> Non
     summary = summarize_curves(again)
     assert summary["n_seed"].tolist() == [2, 2]
     assert "| last |" in curves_markdown(summary)
-    assert "| validation | test |" in curves_markdown(summary, unit=100.0, with_validation=True)
+    assert "| seeds | validation | test |" in curves_markdown(summary, unit=100.0, with_validation=True)
 
 
 def test_a_failed_case_leaves_the_others(table_path: str, tmp_path) -> None:

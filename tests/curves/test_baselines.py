@@ -33,7 +33,7 @@ def test_a_family_continues_its_own_curves(family: str, curve) -> None:
     readings = curve(epochs)[None]
     predictor = make_predictor(family, prefix=12).fit(np.vstack([readings, readings + 0.3, readings * 0 + 0.05]))
     found = predictor.predict(np.zeros((1, 0)), readings[:, :12])
-    assert found.mean[0] == pytest.approx(readings[0, -1], abs=0.01)
+    assert found.mean[0] == pytest.approx(readings[0, -1], abs=0.03)  # theta lies on a grid
 
 
 def test_any_family_is_the_one_that_fits_best() -> None:

@@ -24,7 +24,7 @@ def test_a_budget_is_spent_and_the_best_only_falls(task: NetworkTask, tuner: str
 
 def test_at2_starts_from_what_other_tasks_showed(task: NetworkTask) -> None:
     sources = {f"source{i}": make_curves(24, 8, seed=i + 5) for i in range(2)}
-    history = make_history(sources, "cnn", n_config=5, n_epoch=4)
+    history = make_history(sources, "cnn", n_config=5, n_epoch=4, prefix=4)
     assert history.shape == (2, 1, 5, 4)
     frame = tune_network(task, tuner="at2", budget_epochs=8, history=history, max_runs=12)
     assert len(frame) == 8

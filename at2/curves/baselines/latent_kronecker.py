@@ -96,14 +96,17 @@ class LatentKroneckerCurves(CurvePredictor):
         latent = (self._warp.forward(known) - model.shift) / model.unit
         columns = self._columns(np.vstack([trained.configs[rows], batch.configs]))
         process = _process(columns, torch.from_numpy(latent))
-        process.load_state_dict(model.parameters, strict=False)
+        for name, parameter in process.named_parameters():
+            parameter.data.copy_(model.parameters[name])
         process.eval()
-        epoch = torch.tensor([[(float(batch.at[0]) - 1) / max(known.shape[1] - 1, 1)]], dtype=torch.float64)
+        ends = torch.tensor([[0.0], [float(batch.at[0]) - 1]], dtype=torch.float64)  # BoTorch wants two at least
+        epochs = ends / max(known.shape[1] - 1, 1)
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            posterior = process.posterior(columns[len(rows) :], epoch)
-            variance = posterior.variance.ravel() + process.likelihood.noise
-        return posterior.mean.ravel().numpy(), variance.clamp_min(1e-10).sqrt().numpy()
+            posterior = process.posterior(columns[len(rows) :], epochs)
+            mean, variance = (part.reshape(len(batch), 2)[:, 1] for part in (posterior.mean, posterior.variance))
+            std = (variance + process.likelihood.noise).clamp_min(1e-10).sqrt()
+        return mean.numpy(), std.numpy()
 
     def _columns(self, configs: Floats) -> Tensor:
         return torch.from_numpy(config_columns(configs, optional=self._optional))
@@ -127,7 +130,7 @@ def _process(columns: Tensor, curves: Tensor) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         likelihood = GaussianLikelihood(noise_constraint=GreaterThan(1e-4, initial_value=1e-2))
-        return LatentKroneckerGP(columns, epochs, curves, likelihood=likelihood)
+        return LatentKroneckerGP(columns, epochs, curves, likelihood=likelihood, outcome_transform=None)
 
 
 def _fit(process: Any) -> None:
