@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up .venv beside this file, then runs the sweep of the ten published pairs, or the checks.
 #
-#   bash run.sh [options of `at2 sweep`]     set up, fetch the tables, run the sweep into record/
+#   bash run.sh [options of `at2 sweep`]     set up, fetch the tables, run the sweep into record/; where they cannot be
+#                                            had, at2 says so and sweeps the table that ships with it
 #   bash run.sh test [options of pytest]     set up, then ruff, mypy, doctests and tests
 #   bash run.sh at2 ARGUMENTS                set up (for `report` with Plotly), then any other at2 command
 #

@@ -113,7 +113,7 @@ def _command(out: Path, *options: str) -> list[str]:
         "--configs",
         "2",
         "--epochs",
-        "30",
+        "20",
         "--seeds",
         "1",
         "--jobs",
@@ -128,14 +128,17 @@ def test_killed_it_goes_on_where_it_was(tmp_path: Path) -> None:
     killed, straight = tmp_path / "killed.h5", tmp_path / "straight.h5"
     process = subprocess.Popen(_command(killed), cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
     tally = tmp_path / "killed.h5.parts" / "epochs"
-    _wait_for(lambda: tally.exists() and tally.stat().st_size >= 8)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    time.sleep(0.1)
+    try:
+        _wait_for(lambda: tally.exists() and tally.stat().st_size >= 8)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     n_before = sum(
         len(series.epochs["val_loss"]) for path in tally.parent.rglob("*.run") if (series := read_run(path)) is not None
     )
     assert n_before >= 8
+    with pytest.raises(CheckpointError, match=r"killed\.h5\.parts: holds another recording: n_config is 2 there"):
+        record(["digits-few"], killed, recipe=SMALL)
     told: list[Progress] = []
     recipe = Recipe(n_config=2, n_epoch=20)
     one = record(["digits-few"], killed, recipe=recipe, n_seed=1, on_progress=told.append)
@@ -163,11 +166,11 @@ def test_stopped_it_writes_what_it_has(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def _wait_for(condition: Any) -> None:
-    for _ in range(1200):
-        if condition():
-            return
+    end = time.monotonic() + 120
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("it did not come true within 120 s")
         time.sleep(0.02)
-    raise TimeoutError("it did not come true within 24 s")
 
 
 def test_one_recorder_to_a_file(tmp_path: Path) -> None:

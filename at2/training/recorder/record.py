@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import re
 import shutil
@@ -16,7 +17,7 @@ import pandas as pd
 
 from at2.errors import FileError, TableError, TaskError
 from at2.processes import run_all
-from at2.tables import LearningCurveTable, Metric, RunStatus
+from at2.tables import LearningCurveTable, Metric, RunStatus, whole_file
 from at2.training.recorder.assemble import Cell, assemble, disassemble
 from at2.training.recorder.holder import held
 from at2.training.recorder.plan import Recipe, Run, check_batches
@@ -138,6 +139,7 @@ class _Recording:
             for seed in range(n_seed)
             for number, config in enumerate(recipe.configs)
         ]
+        self.left: list[Run] = []
         self.n_done, self.n_epoch_before = 0, 0
 
     def _path(self, task: str, seed: int, number: int) -> Path:
@@ -146,33 +148,37 @@ class _Recording:
     def open(self) -> None:
         """Take up what an earlier call has left, and see what is to be done."""
         if self.out.exists():
-            table = LearningCurveTable.from_hdf5(self.out)
-            if "recording" not in table.notes:
-                raise TableError(f"{self.out}: is a table, but no recording; give another --out")
-            self.recipe.check_same(table.notes["recording"], path=self.out)
-            self.done = disassemble(table)
-            self.n_seed = max(self.n_seed, table.n_seed)
-            rest = table.tasks.loc[[name for name in table.tasks.index if name not in self.facts.index]]
-            self.facts = pd.concat(
-                [table.tasks.loc[[n for n in table.tasks.index if n in self.facts.index]], rest, self.facts]
-            )
-            self.facts = self.facts[~self.facts.index.duplicated()]
+            self._take_up(LearningCurveTable.from_hdf5(self.out))
+        note = self.parts / "recipe.json"
+        if note.exists():
+            self.recipe.check_same(json.loads(note.read_text(encoding="utf-8")), path=self.parts)
         wanted = [run for run in self.runs if run.cell not in self.done]
         found = {run.cell: series for run in wanted if run.path.exists() and (series := read_run(run.path)) is not None}
         self.done |= {cell: series for cell, series in found.items() if series.is_done}
-        self.runs = [run for run in wanted if run.cell not in self.done]
-        under_way = [found[run.cell] for run in self.runs if run.cell in found]
+        self.left = [run for run in wanted if run.cell not in self.done]
+        under_way = [found[run.cell] for run in self.left if run.cell in found]
         self.n_epoch_before = sum(len(series.epochs.get("val_loss", [])) for series in under_way)
-        for folder in {run.path.parent for run in self.runs}:
+        for folder in {self.parts, *(run.path.parent for run in self.left)}:
             _make_folder(folder)
+        if not note.exists():
+            with whole_file(note) as temporary:
+                temporary.write_text(json.dumps(self.recipe.to_json()), encoding="utf-8")
         self.tally.unlink(missing_ok=True)
+
+    def _take_up(self, table: LearningCurveTable) -> None:
+        """Keep the runs of a table that an earlier call has written; its tasks come first."""
+        if "recording" not in table.notes:
+            raise TableError(f"{self.out}: is a table, but no recording; give another --out")
+        self.recipe.check_same(table.notes["recording"], path=self.out)
+        self.done = disassemble(table)
+        self.n_seed = max(self.n_seed, table.n_seed)
+        both = pd.concat([table.tasks, self.facts])
+        self.facts = both[~both.index.duplicated()]
 
     def train(self, jobs: int) -> None:
         """Train what is left; each run's file has it before this returns or raises."""
-        if not self.runs:
-            return
         work = functools.partial(record_run, tally=self.tally)
-        outcomes = map(work, self.runs) if jobs == 1 else run_all(work, self.runs, jobs=jobs, lost=_lost)
+        outcomes = map(work, self.left) if jobs == 1 else run_all(work, self.left, jobs=jobs, lost=_lost)
         for outcome in outcomes:
             self.n_done += 1
             if outcome.status == RunStatus.CRASHED:
@@ -181,7 +187,7 @@ class _Recording:
     def write(self) -> LearningCurveTable:
         """Write the table of all that is known by now, whole or not at all."""
         runs = dict(self.done)
-        for run in self.runs:
+        for run in self.left:
             if run.path.exists() and (series := read_run(run.path)) is not None:
                 runs[run.cell] = series
         metrics = tuple(
@@ -195,16 +201,18 @@ class _Recording:
         return table
 
     def close(self) -> None:
-        """Remove the runs' files, now that the table has them; those of crashed runs stay for the next call."""
-        crashed = [run for run in self.runs if not (series := read_run(run.path)) or not series.is_done]
-        if not crashed:
+        """Remove the files of runs that the table has; those of crashed runs and of other tasks stay."""
+        for run in self.runs:
+            if run.cell in self.done or ((series := read_run(run.path)) is not None and series.is_done):
+                run.path.unlink(missing_ok=True)
+        if not any(self.parts.rglob("*.run")):
             shutil.rmtree(self.parts, ignore_errors=True)
 
     def progress(self) -> Progress:
         """Say how far it is."""
-        total = len(self.runs) * self.recipe.n_epoch - self.n_epoch_before
+        total = len(self.left) * self.recipe.n_epoch - self.n_epoch_before
         trained = self.tally.stat().st_size if self.tally.exists() else 0
-        return Progress(total, trained, len(self.runs), self.n_done)
+        return Progress(total, trained, len(self.left), self.n_done)
 
     @contextmanager
     def ticking(self, on_progress: Callable[[Progress], None] | None) -> Iterator[None]:
