@@ -62,8 +62,10 @@ class Series:
         return {
             "status": int(self.status),
             "message": self.message,
-            "epochs": {name: torch.tensor(values, dtype=torch.float64) for name, values in self.epochs.items()},
-            "batches": {name: torch.from_numpy(np.concatenate(parts)) for name, parts in self.batches.items()},
+            "metrics": list(self.epochs),  # one tensor for all of them is quicker to write than one for each
+            "epochs": torch.tensor(list(self.epochs.values()), dtype=torch.float64),
+            "batch_metrics": list(self.batches),
+            "batches": torch.from_numpy(np.array([np.concatenate(parts) for parts in self.batches.values()])),
             "per_epoch": self.per_epoch,
         }
 
@@ -73,8 +75,8 @@ class Series:
         return cls(
             RunStatus(payload["status"]),
             payload["message"],
-            {name: values.tolist() for name, values in payload["epochs"].items()},
-            {name: [values.numpy()] for name, values in payload["batches"].items()},
+            dict(zip(payload["metrics"], payload["epochs"].tolist(), strict=True)),
+            {name: [row.numpy()] for name, row in zip(payload["batch_metrics"], payload["batches"], strict=True)},
             payload["per_epoch"],
         )
 
