@@ -91,8 +91,8 @@ def run_cases(
         if error:
             on_case(case, f"failed: {error}")
             continue
-        row = pd.DataFrame([dataclasses.asdict(case) | values])
-        done = pd.concat([done[~_rows_of(done, case)], row], ignore_index=True) if len(done) else row
+        kept = done[~_rows_of(done, case)].to_dict("records")
+        done = pd.DataFrame([*kept, dataclasses.asdict(case) | values])
         write_frame_file(done, results)
         on_case(case, f"mse {values['mse']:.3g}")
     wanted = np.zeros(len(done), dtype=bool)
@@ -190,7 +190,8 @@ def _read(path: Path) -> pd.DataFrame:
     frame = read_frame_file(path)
     if not set(fields) <= set(frame.columns):
         raise FileError(f"{path}: not results of curve predictors; choose another --record", path=path)
-    return frame.fillna({"task": "", "scaling": ""})
+    words = {name: frame[name].astype(object).where(frame[name].notna(), "") for name in ("task", "scaling")}
+    return frame.assign(**words)  # an empty word comes back from a CSV as NaN
 
 
 def _rows_of(frame: pd.DataFrame, case: CurveCase) -> npt.NDArray[np.bool_]:

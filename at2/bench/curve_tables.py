@@ -58,7 +58,7 @@ def curves_markdown(summary: pd.DataFrame, *, unit: float = 1.0, with_validation
         with_validation: Show only the squared errors on validation and test.
 
     Example:
-        >>> row = {"predictor": "last", "n_seed": 2, "val_mse": 0.2, "val_mse_half": 0.1, "mse": 0.1, "mse_half": float("nan")}
+        >>> row = {"predictor": "last", "n_seed": 2, "val_mse": 0.2, "val_mse_half": 0.1, "mse": 0.1}
         >>> print(curves_markdown(pd.DataFrame([row]), with_validation=True))
         | predictor | seeds | validation | test |
         |---|--:|--:|--:|
