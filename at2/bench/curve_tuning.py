@@ -22,6 +22,7 @@ def compare_tuners(
     budget_epochs: int,
     task: str | None = None,
     n_epoch: int = 27,
+    prefix: int = 10,
     max_runs: int = 100,
     history: str | None = None,
     sources: Sequence[str] | None = None,
@@ -38,6 +39,7 @@ def compare_tuners(
         budget_epochs: Training epochs of each tuner.
         task: Task of the data, where they have several.
         n_epoch: Training epochs of a full run.
+        prefix: Epochs of a curve that are known.
         max_runs: Configurations at most.
         history: Table whose tasks at2 is warm-started from; None starts cold.
         sources: Its tasks; None takes the first few that are not the task itself.
@@ -56,11 +58,11 @@ def compare_tuners(
     if history is not None and "at2" in tuners:
         parts = _sources(history, sources, n_source, exclude=task or "Fashion-MNIST")
         on_step(f"training {network} configurations on {', '.join(parts)}")
-        past = make_history(parts, network, n_epoch=n_epoch)
+        past = make_history(parts, network, n_epoch=n_epoch, prefix=prefix)
     frames = []
     for seed in seeds:
         for tuner in tuners:
-            work = NetworkTask(curves, network, n_epoch=n_epoch, seed=seed)
+            work = NetworkTask(curves, network, n_epoch=n_epoch, prefix=prefix, seed=seed)
             found = tune_network(
                 work, tuner=tuner, budget_epochs=budget_epochs, seed=seed, history=past, max_runs=max_runs
             )

@@ -190,6 +190,7 @@ def stopping(
 )
 @click.option("--budget", type=click.IntRange(min=1), default=600, show_default=True, help="Training epochs to spend.")
 @click.option("--epochs", type=click.IntRange(min=3), default=27, show_default=True, help="Epochs of a full training.")
+@click.option("--prefix", type=click.IntRange(min=1), default=10, show_default=True, help="Epochs that are known.")
 @click.option("--runs", type=click.IntRange(min=1), default=100, show_default=True, help="Configurations at most.")
 @click.option("--history", metavar="NAME|FILE", help="For at2: a table whose tasks it is warm-started from.")
 @click.option("--sources", type=CommaList(), help="Tasks of the history.  [default: the first six others]")
@@ -203,6 +204,7 @@ def tune(
     tuners: tuple[str, ...],
     budget: int,
     epochs: int,
+    prefix: int,
     runs: int,
     history: str | None,
     sources: tuple[str, ...] | None,
@@ -222,6 +224,7 @@ def tune(
         tuners=tuners,
         budget_epochs=budget,
         n_epoch=epochs,
+        prefix=prefix,
         max_runs=runs,
         history=history,
         sources=sources,

@@ -198,6 +198,6 @@ def test_tuning_from_the_shell(table_path: str, tmp_path) -> None:
         "--epochs",
         "3",
     ]
-    done = CliRunner().invoke(cli, [*words, "--record", str(tmp_path)])
+    done = CliRunner().invoke(cli, [*words, "--prefix", "4", "--record", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "best: {" in done.output
