@@ -20,6 +20,8 @@ from at2.processes import run_all
 if TYPE_CHECKING:
     import pandas as pd
 
+    from at2.control import SGDInstance
+
 SCHEMA = 1
 """Version of the files; those of another version are made again."""
 
@@ -61,10 +63,9 @@ def plan_cases(controllers: Sequence[str], *, instances: str, n_seed: int, only:
     Raises:
         At2Error: If a controller or an instance has no such name.
     """
-    from at2.control import read_instances
     from at2.control.controllers import controller_names
 
-    known = read_instances(instances)
+    known = _instances(instances)
     for kind, names, there in (("controller", controllers, controller_names()), ("instance", only, tuple(known))):
         wrong = [name for name in names if name not in there]
         if wrong:
@@ -108,15 +109,27 @@ def run_cases(
 
 def run_case(case: Case, *, record: Path) -> Case:
     """Do one case and write its file."""
-    from at2.control import SGDEnv, read_instances
+    from at2.control import SGDEnv
     from at2.control.runs import run_episode
 
-    instances = read_instances(case.instances)
-    env = SGDEnv({case.instance: instances[case.instance]})
+    env = SGDEnv({case.instance: _instances(case.instances)[case.instance]})
     controller = _controller(case.controller)
     episodes = [run_episode(env, controller, instance=case.instance, seed=seed).to_json() for seed in case.seeds]
     write_json(record / case.file, {**_header(case), "episodes": episodes})
     return case
+
+
+def _instances(name_or_path: str) -> dict[str, SGDInstance]:
+    """Read an instance set, once for as long as its file does not change."""
+    path = Path(name_or_path)
+    return _instances_of(name_or_path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@functools.lru_cache(maxsize=4)
+def _instances_of(name_or_path: str, changed_ns: int) -> dict[str, SGDInstance]:
+    from at2.control import read_instances
+
+    return read_instances(name_or_path)
 
 
 @functools.cache
@@ -133,9 +146,7 @@ def _lost(case: Case) -> Case:
 
 def _header(case: Case) -> dict[str, Any]:
     """Say what decides a case's result."""
-    from at2.control import read_instances
-
-    row = read_instances(case.instances)[case.instance].to_row()
+    row = _instances(case.instances)[case.instance].to_row()
     fingerprint = f"{zlib.crc32(json.dumps(row, sort_keys=True).encode()):08x}"
     names = {"controller": case.controller, "instance": case.instance, "seeds": list(case.seeds)}
     return {"schema": SCHEMA, "fingerprint": fingerprint, **names}
