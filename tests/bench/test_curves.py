@@ -162,6 +162,7 @@ def test_results_and_figures_from_the_shell(table_path: str, tmp_path) -> None:
         "--seeds",
         "0,1",
     ]
+    words += ["--prefix", "4", "--jobs", "0", "--record", str(tmp_path), "--csv", str(tmp_path / "s.csv")]
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 0, done.output
     assert "| ridge (log) |" in done.output
