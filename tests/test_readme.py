@@ -14,6 +14,7 @@ from at2.cli.main import cli
 
 WRITERS = {
     "docs/results/pairs.csv": lambda frame: markdown(side_by_side(frame)),
+    "docs/results/digits.csv": lambda frame: markdown(side_by_side(frame)),
     "docs/results/compare.csv": compare.markdown,
     "docs/results/architectures.csv": architectures.markdown,
 }
