@@ -10,7 +10,7 @@ from torch import Tensor
 
 from at2.surrogate.transfer.prior import TargetPrior
 
-_LOG_SPREAD = 2.0  # prior standard deviation of the log of levels and shapes
+_LOG_SPREAD = 1.0  # prior standard deviation of the log of levels and shapes
 _SCALE_REACH = 2.5  # the grid over the scale reaches this many prior standard deviations to both sides
 
 
