@@ -36,7 +36,7 @@ def make_table(n_task: int = 3, n: int = 20, n_epoch: int = 10, *, maximize: boo
 
 
 def quick(**parameters: object) -> DefaultPredictor:
-    return DefaultPredictor(n_step=100, **parameters)
+    return DefaultPredictor(n_step=40, **parameters)
 
 
 @pytest.fixture(scope="session")

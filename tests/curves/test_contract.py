@@ -20,7 +20,7 @@ def build(name: str, **parameters: object) -> CurvePredictor:
     if name in NETWORK_NAMES:
         parameters = {"n_epoch": 5} | parameters
     if name == "default":
-        parameters = {"n_step": 60} | parameters
+        parameters = {"n_step": 40} | parameters
     if name == "latent-kronecker":
         parameters = {"n_train": 8} | parameters
     if name in ("ridge", "boosting"):
