@@ -149,7 +149,7 @@ def test_predictions_from_the_shell(table_path: str, tmp_path) -> None:
     assert "no task 'd'" in wrong.output
 
 
-def test_results_and_figures_from_the_shell(table_path: str, tmp_path) -> None:
+def test_results_from_the_shell(table_path: str, tmp_path) -> None:
     words = [
         "curves",
         "results",
@@ -167,6 +167,10 @@ def test_results_and_figures_from_the_shell(table_path: str, tmp_path) -> None:
     assert done.exit_code == 0, done.output
     assert "| ridge (log) |" in done.output
     assert len(pd.read_csv(tmp_path / "s.csv")) == 2
+
+
+@pytest.mark.slow
+def test_figures_from_the_shell(table_path: str, tmp_path) -> None:
     words = [
         "curves",
         "figures",
@@ -176,8 +180,6 @@ def test_results_and_figures_from_the_shell(table_path: str, tmp_path) -> None:
         "a",
         "--predictor",
         "latent-kronecker",
-        "--prefix",
-        "4",
     ]
     drawn = CliRunner().invoke(cli, [*words, "--prefix", "4", "--out", str(tmp_path)])
     assert drawn.exit_code == 0, drawn.output
