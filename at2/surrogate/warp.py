@@ -14,6 +14,7 @@ from at2.surrogate.belief import Prediction
 
 _CLIP = 0.005  # a share this close to 0 or 1 is read as this; keeps one perfect reading from deciding all
 _BEST_LOSS = 0.01  # a loss below this share of the least one in the history is read as that share
+_LARGEST_LOG = 230.0  # of a loss that is predicted: 1e100, whose square still is a number
 _NODES = 11  # Gauss-Hermite nodes: exact for polynomials up to degree 21
 
 
@@ -87,8 +88,8 @@ class LogWarp:
         return -torch.log((-values).clamp_min(self.least))
 
     def inverse(self, latent: Tensor) -> Tensor:
-        """Return the value below 0."""
-        return -torch.exp(-latent)
+        """Return the value below 0, not below -1e100."""
+        return -torch.exp((-latent).clamp_max(_LARGEST_LOG))
 
 
 @dataclass(frozen=True)
