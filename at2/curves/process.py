@@ -27,6 +27,7 @@ _LENGTH = math.log(3.0)  # prior of a log length scale: mean; the deviation is 1
 _NOISE = math.log(0.02)  # prior of the log noise variance: mean; the deviation is 1.5
 _JITTER = 1e-5
 _MAX_CURVES = 1500
+_BLOCK = 512  # curves predicted at once, so that their covariances stay in the cache
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ class CurveProcess:
 
     def predict(self, inputs: ProcessInputs) -> tuple[Tensor, Tensor]:
         """Return means and standard deviations of readings, noise included, ``(n,)`` each."""
+        blocks = [self._predict(inputs.take(rows)) for rows in torch.arange(len(inputs)).split(_BLOCK)]
+        return torch.cat([mean for mean, _ in blocks]), torch.cat([std for _, std in blocks])
+
+    def _predict(self, inputs: ProcessInputs) -> tuple[Tensor, Tensor]:
         cross = kernel(inputs, self.inputs, self.parameters)
         variance = prior_variance(inputs, self.parameters) + _noise(self.parameters)
         explained = ((cross @ self._inverse) * cross).sum(1)
