@@ -70,7 +70,7 @@ class CurveProcess:
 
     def predict(self, inputs: ProcessInputs) -> tuple[Tensor, Tensor]:
         """Return means and standard deviations of readings, noise included, ``(n,)`` each."""
-        blocks = [self._predict(inputs.take(rows)) for rows in torch.arange(len(inputs)).split(_BLOCK)]
+        blocks = [self._predict(inputs.take(rows)) for rows in torch.arange(len(inputs)).split(_BLOCK)]  # type: ignore[no-untyped-call]
         return torch.cat([mean for mean, _ in blocks]), torch.cat([std for _, std in blocks])
 
     def _predict(self, inputs: ProcessInputs) -> tuple[Tensor, Tensor]:
