@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from at2.errors import At2Error, TaskError
 from at2.training.checkpoint import check_identity, read_checkpoint, write_checkpoint
 from at2.training.networks import build_network
+from at2.training.randomness import OwnRandomness
 from at2.training.results import TOP, BatchResult, EpochResult, ScoreFunction, Scores, batch_values, rank_of_truth
 from at2.training.tasks import ImageTask, Split
 
@@ -98,7 +98,7 @@ class Training:
         self._evaluated: dict[int, Split] = {}
         self._weights = [p for p in network.parameters() if p.ndim > 1] if l2 else []
         self._generator = torch.Generator().manual_seed(seed)
-        self._randomness = _own_streams(self.device, seed)
+        self._randomness = OwnRandomness(self.device, seed)
         self._order: Tensor | None = None
         self._position = 0
         self._losses: list[Tensor] = []
@@ -177,7 +177,7 @@ class Training:
 
     def run_batch(self) -> BatchResult:
         """Train on the next mini-batch; a new shuffled pass begins when the last one is used up."""
-        with self._own_randomness():
+        with self._randomness:
             result = self._step()
         if result.ends_pass:
             self._finish_pass()
@@ -195,7 +195,7 @@ class Training:
             At2Error: If such a metric raises; the message names it.
         """
         start = time.perf_counter()
-        with self._own_randomness():
+        with self._randomness:
             while not self._step().ends_pass:
                 pass
         batches = batch_values(self._losses, self._ranks)
@@ -211,7 +211,7 @@ class Training:
         split = self._on_device(split)
         was_training = self.network.training
         self.network.eval()
-        with torch.no_grad(), self._own_randomness():
+        with torch.no_grad(), self._randomness:
             parts = [self.network(images) for images in torch.split(split.images, _EVALUATED_AT_ONCE)]
             logits = parts[0] if len(parts) == 1 else torch.cat(parts)
             loss = float(functional.cross_entropy(logits, split.labels))
@@ -250,7 +250,7 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
             "generator": self._generator.get_state(),
-            "randomness": list(self._randomness),
+            "randomness": self._randomness.state,
             "pass": {
                 "order": self._order,
                 "position": self._position,
@@ -270,7 +270,7 @@ class Training:
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
         self._generator.set_state(state["generator"].cpu())
-        self._randomness = [stream.cpu().clone() for stream in state["randomness"]]
+        self._randomness.state = [stream.cpu().clone() for stream in state["randomness"]]
         under_way = state["pass"]
         self._order = None if under_way["order"] is None else under_way["order"].clone()
         self._position = under_way["position"]
@@ -352,17 +352,6 @@ class Training:
             self._evaluated[id(split)] = split.to(self.device)
         return self._evaluated[id(split)]
 
-    @contextmanager
-    def _own_randomness(self) -> Iterator[None]:
-        """Draw from the run's own streams, and leave the global ones as they were."""
-        before = _get_streams(self.device)
-        _set_streams(self.device, self._randomness)
-        try:
-            yield
-        finally:
-            self._randomness = _get_streams(self.device)
-            _set_streams(self.device, before)
-
 
 def _check(task: ImageTask, *, batch_size: int, label_smoothing: float, l2: float) -> None:
     if batch_size < 2 or not 0 <= label_smoothing <= 1 or not l2 >= 0:
@@ -382,21 +371,3 @@ def _call(function: ScoreFunction, name: str, logits: Tensor, labels: Tensor) ->
         return float(function(logits, labels))
     except Exception as error:
         raise At2Error(f"the metric {name!r} raised {type(error).__name__}: {error}; repair the function") from error
-
-
-def _own_streams(device: torch.device, seed: int) -> list[Tensor]:
-    streams = [torch.Generator().manual_seed(seed).get_state()]
-    if device.type == "cuda":
-        streams.append(torch.Generator(device).manual_seed(seed).get_state())
-    return streams
-
-
-def _get_streams(device: torch.device) -> list[Tensor]:
-    streams = [torch.get_rng_state()]
-    return [*streams, torch.cuda.get_rng_state(device)] if device.type == "cuda" else streams
-
-
-def _set_streams(device: torch.device, streams: list[Tensor]) -> None:
-    torch.set_rng_state(streams[0])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(streams[1], device)

@@ -146,10 +146,9 @@ class WeightedBelief:
         that are expected to be equally good, the one is recommended of which more is known. That the target's scale is
         unknown does not count: it would speak against just those that stand out.
         """
-        mean, _ = self.latent_values()
         moments = self._posterior.value_moments()[0], self._posterior.value_variance()
-        _, variance = self._pool(*moments, self._posterior.weights)
-        cautious = mean - _CAUTION * torch.where(self.complete, 0.0, variance.sqrt())
+        mean, variance = self._pool(*moments, self._posterior.weights)
+        cautious = torch.where(self.complete, self._best, mean - _CAUTION * variance.sqrt())
         return self._warp.inverse(torch.maximum(cautious, self._best))
 
     def latent_values(self) -> tuple[Tensor, Tensor]:
