@@ -16,6 +16,7 @@ from at2.bench.record import write_json
 from at2.bench.statistics import average_ranks, mean_interval
 from at2.errors import At2Error, FileError
 from at2.processes import run_all
+from at2.tables.markdown import markdown_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -233,12 +234,10 @@ def summarize_control(episodes: pd.DataFrame) -> pd.DataFrame:
 
 def control_markdown(summary: pd.DataFrame) -> str:
     """Write the frame of `summarize_control` as a Markdown table."""
-    lines = ["| controller | test loss | median | accuracy | crashes | rank |", "|---|--:|--:|--:|--:|--:|"]
+    lines = []
     rows: list[dict[str, Any]] = summary.to_dict("records")  # type: ignore[assignment]
     for row in rows:
         spread = "" if np.isnan(row["half_width"]) else f" ± {row['half_width']:.3f}"
-        lines.append(
-            f"| {row['controller']} | {row['test_loss']:.3f}{spread} | {row['median_loss']:.3f} | "
-            f"{row['test_top1']:.3f} | {row['crashes']} | {row['rank']:.2f} |"
-        )
-    return "\n".join(lines)
+        loss, others = f"{row['test_loss']:.3f}{spread}", [f"{row[name]:.3f}" for name in ("median_loss", "test_top1")]
+        lines.append([row["controller"], loss, *others, str(row["crashes"]), f"{row['rank']:.2f}"])
+    return markdown_table(["controller", "test loss", "median", "accuracy", "crashes", "rank"], lines)

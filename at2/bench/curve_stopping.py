@@ -12,6 +12,7 @@ import pandas as pd
 from at2.bench.statistics import mean_interval
 from at2.curves.data import CurveSet
 from at2.curves.registry import make_predictor
+from at2.tables.markdown import markdown_table
 
 __all__ = ["StoppingStudy", "replay", "run_stopping", "summarize_stopping"]
 
@@ -136,11 +137,11 @@ def summarize_stopping(results: pd.DataFrame) -> pd.DataFrame:
 
 def stopping_markdown(summary: pd.DataFrame) -> str:
     """Write a summary as a Markdown table."""
-    lines = ["| database | rule | epochs saved | regret lost |", "|---|---|--:|--:|"]
+    rows = []
     for row in summary.to_dict("records"):
         limit = row["threshold"]
         rule = str(row["rule"]) + (f", chance <= {limit:g}" if limit == limit else " rule")
         saved = f"{100 * row['saved']:.0f} % ± {100 * row['saved_half']:.0f}"
         regret = f"{row['regret']:.4f} ± {row['regret_half']:.4f}"
-        lines.append(f"| {row['database']} | {rule} | {saved} | {regret} |")
-    return "\n".join(lines)
+        rows.append([str(row["database"]), rule, saved, regret])
+    return markdown_table(["database", "rule", "epochs saved", "regret lost"], rows, n_left=2)

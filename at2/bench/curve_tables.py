@@ -9,6 +9,7 @@ import pandas as pd
 
 from at2.bench.curve_cases import iterate_names
 from at2.bench.statistics import mean_interval
+from at2.tables.markdown import markdown_table
 
 __all__ = ["curves_markdown", "summarize_curves"]
 
@@ -68,12 +69,11 @@ def curves_markdown(summary: pd.DataFrame, *, unit: float = 1.0, with_validation
     powers = {"mse": 2, "val_mse": 2, "mae": 1, "crps": 1}
     several = "n_own" in summary and summary["n_own"].nunique() > 1
     heads = ["predictor", *(["own curves"] if several else []), "seeds", *columns.values()]
-    lines = [heads]
+    lines = []
     for row in summary.to_dict("records"):
         cells = [_cell(row, str(name), unit ** powers.get(name, 0)) for name in columns]
         lines.append([str(row["predictor"]), *([str(row["n_own"])] if several else []), str(row["n_seed"]), *cells])
-    text = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([text[0], "|---" + "|--:" * (len(heads) - 1) + "|", *text[1:]])
+    return markdown_table(heads, lines)
 
 
 def _cell(row: dict[object, object], name: str, factor: float) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from at2.curves.data import CurveSet, load_curves
 from at2.curves.tune import NetworkTask, make_history, tune_network
 from at2.errors import PredictorError
+from at2.tables.markdown import markdown_table
 
 __all__ = ["compare_tuners", "summarize_tuning", "tuning_markdown"]
 
@@ -99,11 +100,13 @@ def summarize_tuning(frame: pd.DataFrame, *, marks: Sequence[float] = (0.1, 0.25
 
 def tuning_markdown(summary: pd.DataFrame) -> str:
     """Write a summary as a Markdown table."""
-    lines = ["| network | tuner | epochs spent | configurations | validation | test |", "|---|---|--:|--:|--:|--:|"]
-    for row in summary.to_dict("records"):
-        errors = f"{row['validation']:.3g} | {row['test']:.3g}"
-        lines.append(f"| {row['network']} | {row['tuner']} | {row['spent']} | {row['n_config']:.3g} | {errors} |")
-    return "\n".join(lines)
+    header = ["network", "tuner", "epochs spent", "configurations", "validation", "test"]
+    numbers = ("n_config", "validation", "test")
+    rows = [
+        [str(row[name]) for name in ("network", "tuner", "spent")] + [f"{row[name]:.3g}" for name in numbers]
+        for row in summary.to_dict("records")
+    ]
+    return markdown_table(header, rows, n_left=2)
 
 
 def _sources(history: str, names: Sequence[str] | None, n_source: int, *, exclude: str) -> dict[str, CurveSet]:

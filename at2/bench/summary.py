@@ -9,6 +9,7 @@ import pandas as pd
 from at2.bench.plan import RunConfig
 from at2.bench.record import RunFolder
 from at2.errors import FileError
+from at2.tables.markdown import markdown_table
 
 MEASURES = ("regret", "rank", "best_seen_regret")
 
@@ -102,10 +103,8 @@ def markdown(pairs: pd.DataFrame) -> str:
         | tiny | mean | 0.2500 (3.5) |
     """
     tuners = list(dict.fromkeys(pairs.columns.get_level_values(0)))
-    lines = [["database", "target", *tuners]]
-    lines += [[database, target, *cells(pairs, database, target)] for database, target in pairs.index.to_list()]
-    rows = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([rows[0], "|---|---|" + "--:|" * len(tuners), *rows[1:]])
+    rows = ([database, target, *cells(pairs, database, target)] for database, target in pairs.index.to_list())
+    return markdown_table(["database", "target", *tuners], rows, n_left=2)
 
 
 def cells(pairs: pd.DataFrame, database: str, target: str) -> list[str]:

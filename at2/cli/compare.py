@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from at2.cli.options import CommaList, NumberList
+from at2.cli.options import CommaList, NumberList, format_option, record_option, summary_option
+from at2.cli.show import show_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,23 +32,10 @@ if TYPE_CHECKING:
     "--seeds", type=NumberList(), default="0,1,2,3,4", show_default=True, help="Seeds of weights and choices."
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at a time.")
-@click.option(
-    "--record",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("record"),
-    show_default=True,
-    help="Folder for results.",
-)
-@click.option("--summary", type=click.Path(dir_okay=False, path_type=Path), help="A second place for the CSV.")
+@record_option("results")
+@summary_option
 @click.option("--fresh", is_flag=True, help="Do complete runs again.")
-@click.option(
-    "--format",
-    "fmt",
-    type=click.Choice(["table", "markdown", "csv"]),
-    default="table",
-    show_default=True,
-    help="What to print.",
-)
+@format_option("results are", more=("csv",))
 def compare(  # one argument for each option
     task: str,
     history: str,
@@ -111,19 +99,9 @@ def _choose(methods: tuple[str, ...]) -> list[str]:
 
 
 def _show(frame: pd.DataFrame, fmt: str, *, title: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from at2.bench.live.compare import HEADER, cells
 
-    from at2.bench.live.compare import HEADER, cells, markdown
-
-    if fmt == "markdown":
-        click.echo(markdown(frame))
-    elif fmt == "csv":
+    if fmt == "csv":
         click.echo(frame.to_csv(index=False), nl=False)
     else:
-        table = Table(title=title)
-        for place, name in enumerate(HEADER):
-            table.add_column(name, justify="right" if place else "left")
-        for _, row in frame.iterrows():
-            table.add_row(*cells(row))
-        Console().print(table)
+        show_rows(HEADER, (cells(row) for _, row in frame.iterrows()), fmt=fmt, title=title)

@@ -20,18 +20,21 @@ def record_option(content: str) -> Callable[[Command], Command]:
     )
 
 
-def format_option(shown: str) -> Callable[[Command], Command]:
-    """Give the option ``--format``, which arrives as ``fmt``."""
+def format_option(shown: str, *, more: tuple[str, ...] = ()) -> Callable[[Command], Command]:
+    """Give the option ``--format``, which arrives as ``fmt``; `more` than a table and Markdown where a command can."""
     return click.option(
         "--format",
         "fmt",
-        type=click.Choice(["table", "markdown"]),
+        type=click.Choice(["table", "markdown", *more]),
         default="table",
         show_default=True,
         help=f"How the {shown} shown.",
     )
 
 
+summary_option = click.option(
+    "--summary", type=click.Path(dir_okay=False, path_type=Path), help="Also write what is shown, as CSV."
+)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress and no table, for logs.")
 
 

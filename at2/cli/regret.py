@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from at2.bench.plan import DATABASES
-from at2.cli.options import CommaList, NumberList, format_option, quiet_option, record_option
+from at2.cli.options import CommaList, NumberList, format_option, quiet_option, record_option, summary_option
 from at2.cli.progress import run_bar
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Targets whose runs a report shows step by step: names, 'first' of each database, or 'none'.",
 )
-@click.option("--summary", type=click.Path(dir_okay=False, path_type=Path), help="Also write what is shown, as CSV.")
+@summary_option
 @click.option("--fresh", is_flag=True, help="Forget earlier results of these rivals.")
 @format_option("standings are")
 @quiet_option

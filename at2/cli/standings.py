@@ -30,14 +30,14 @@ def show_standings(summary: pd.DataFrame, *, markdown: bool) -> None:
     from rich.table import Table
 
     from at2.bench.standings import GROUP
+    from at2.tables.markdown import markdown_table
 
     for (database, protocol, unit, budget), rows in summary.groupby(GROUP, sort=False):
         n_case, n_draw = int(rows["n_case"].max()), int(rows["n_draw"].max())
         title = f"{database}, {protocol}, {budget:g} {unit}: {n_case} cases in {n_draw} draw{'s' if n_draw > 1 else ''}"
         cells = [_cells(row) for row in rows.to_dict("records")]
         if markdown:
-            click.echo(f"\n{title}\n\n| {' | '.join(_COLUMNS.values())} |\n|---{'|--:' * (len(_COLUMNS) - 1)}|")
-            click.echo("\n".join(f"| {' | '.join(line)} |" for line in cells))
+            click.echo(f"\n{title}\n\n{markdown_table(list(_COLUMNS.values()), cells)}")
             continue
         distance = rows.get("critical_difference")
         caption = None if distance is None or distance.isna().all() else f"ranks differ from {distance.max():.2f} on"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import click
 
 from at2.bench.plan import DATABASES, EMBEDDED
-from at2.cli.options import CommaList, NumberList, format_option, quiet_option, record_option
+from at2.cli.options import CommaList, NumberList, format_option, quiet_option, record_option, summary_option
 from at2.cli.progress import run_bar
 from at2.cli.published import SURROGATES, choose_tuners, published_options
 from at2.errors import ChecksumError, FileError
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Processes at a time.")
 @record_option("the runs")
-@click.option("--summary", type=click.Path(dir_okay=False, path_type=Path), help="A second place for the summary CSV.")
+@summary_option
 @click.option("--fetch", is_flag=True, help="Fetch the published tables first; without them, sweep the embedded one.")
 @click.option("--fresh", is_flag=True, help="Do complete runs again.")
 @click.option(

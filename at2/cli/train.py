@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from at2.cli.options import CommaList, NumberList
+from at2.cli.options import CommaList, NumberList, format_option, record_option, summary_option
+from at2.cli.show import show_rows
 
 
 @click.group()
@@ -42,23 +43,10 @@ def train() -> None:
 @click.option("--seeds", type=NumberList(), default="0,1,2", show_default=True, help="Seeds of weights and batches.")
 @click.option("--device", default="cpu", show_default=True, help="Where to train.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at a time.")
-@click.option(
-    "--record",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("record"),
-    show_default=True,
-    help="Folder for results.",
-)
-@click.option("--summary", type=click.Path(dir_okay=False, path_type=Path), help="A second place for the CSV.")
+@record_option("results")
+@summary_option
 @click.option("--fresh", is_flag=True, help="Do complete runs again.")
-@click.option(
-    "--format",
-    "fmt",
-    type=click.Choice(["table", "markdown"]),
-    default="table",
-    show_default=True,
-    help="What to print.",
-)
+@format_option("results are")
 def architectures(  # one argument for each option
     task: str,
     networks: tuple[str, ...] | None,
@@ -79,7 +67,7 @@ def architectures(  # one argument for each option
     curves.csv, curves.png (loss and accuracy against updates) and bars.png (test accuracy and time) into
     RECORD/architectures.
     """
-    from at2.bench.live.architectures import FOUR, curves_of, draw_bars, draw_curves, plan, summarize
+    from at2.bench.live.architectures import FOUR, HEADER, cells, curves_of, draw_bars, draw_curves, plan, summarize
     from at2.bench.live.kept import run_missing
     from at2.tables.formats import write_frame_file
 
@@ -96,24 +84,5 @@ def architectures(  # one argument for each option
     draw_bars(frame, folder / "bars.png", title=title)
     if summary is not None:
         write_frame_file(frame, summary)
-    _show(frame, fmt, title=title)
+    show_rows(HEADER, (cells(row) for _, row in frame.iterrows()), fmt=fmt, title=title)
     click.echo(f"figures in {folder}", err=True)
-
-
-def _show(frame: object, fmt: str, *, title: str) -> None:
-    import pandas as pd
-    from rich.console import Console
-    from rich.table import Table
-
-    from at2.bench.live.architectures import HEADER, cells, markdown
-
-    assert isinstance(frame, pd.DataFrame)
-    if fmt == "markdown":
-        click.echo(markdown(frame))
-        return
-    table = Table(title=title)
-    for place, name in enumerate(HEADER):
-        table.add_column(name, justify="right" if place else "left")
-    for _, row in frame.iterrows():
-        table.add_row(*cells(row))
-    Console().print(table)

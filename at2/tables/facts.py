@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from at2.tables.markdown import markdown_table
 from at2.tables.schema import RunStatus
 
 if TYPE_CHECKING:
@@ -197,10 +198,8 @@ def _correlation_words(table: LearningCurveTable) -> str:
 
 def _markdown(frame: pd.DataFrame) -> str:
     flat = frame.reset_index()
-    lines = ["| " + " | ".join(map(str, flat.columns)) + " |"]
-    lines.append("|" + "|".join("---" if number == 0 else "--:" for number in range(flat.shape[1])) + "|")
-    lines += ["| " + " | ".join(_text(cell) for cell in row) + " |" for row in flat.itertuples(index=False)]
-    return "\n".join(lines)
+    rows = ([_text(cell) for cell in row] for row in flat.itertuples(index=False))
+    return markdown_table([str(name) for name in flat.columns], rows)
 
 
 def _text(cell: Any) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from at2.bench.figures import save_figure
 from at2.bench.live.kept import read_result
 from at2.bench.statistics import mean_interval
+from at2.tables.markdown import markdown_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,9 +195,7 @@ def cells(row: Any) -> list[str]:
 
 def markdown(summary: pd.DataFrame) -> str:
     """Write a summary as a Markdown table."""
-    lines = [list(HEADER), *(cells(row) for _, row in summary.iterrows())]
-    rows = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([rows[0], "|---|" + "--:|" * (len(HEADER) - 1), *rows[1:]])
+    return markdown_table(HEADER, (cells(row) for _, row in summary.iterrows()))
 
 
 def draw_curves(curves: pd.DataFrame, path: Path, *, title: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from at2.bench.figures import save_figure
 from at2.bench.live.kept import read_result
 from at2.bench.statistics import mean_interval
+from at2.tables.markdown import markdown_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,9 +109,7 @@ HEADER = ("method", "test accuracy, %", "optimizer steps", "seconds", "cost / on
 
 def markdown(summary: pd.DataFrame) -> str:
     """Write a summary as a Markdown table."""
-    lines = [list(HEADER), *(cells(row) for _, row in summary.iterrows())]
-    rows = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([rows[0], "|---|" + "--:|" * (len(HEADER) - 1), *rows[1:]])
+    return markdown_table(HEADER, (cells(row) for _, row in summary.iterrows()))
 
 
 def draw(summary: pd.DataFrame, path: Path, *, title: str) -> None:

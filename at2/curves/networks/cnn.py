@@ -44,7 +44,7 @@ class CnnPredictor(NetworkPredictor):
     """The published CNN: one convolution of 64 filters of width 2, max-pooling, a linear head.
 
     Args:
-        filters: Filters of each convolution.
+        filters: Filters of each convolution; None takes the published ones.
         prefix: Length of the prefix that `fit` prepares for, at least 3 epochs; the others as in `NetworkPredictor`.
         at: See `NetworkPredictor`.
         seed: See `NetworkPredictor`.
@@ -56,11 +56,12 @@ class CnnPredictor(NetworkPredictor):
     """
 
     name: ClassVar[str] = "cnn"
+    published: ClassVar[tuple[int, ...]] = (64,)
 
     def __init__(
         self,
         *,
-        filters: Sequence[int] = (64,),
+        filters: Sequence[int] | None = None,
         prefix: int = 10,
         at: int | None = None,
         seed: int = 0,
@@ -80,42 +81,18 @@ class CnnPredictor(NetworkPredictor):
             learning_rate=learning_rate,
             optimizer=optimizer,
         )
-        self.filters = tuple(filters)
+        self.filters = None if filters is None else tuple(filters)
 
     def build(self, n_column: int, n_series: int, length: int) -> nn.Module:
         """Return an untrained network."""
-        return CurveCnn(n_column + n_series, length, self.filters)
+        return CurveCnn(n_column + n_series, length, self.filters or self.published)
 
     def _check_length(self, batch: Batch) -> None:
         need_steps(batch, 3, self.name)
 
 
 class TunedCnnPredictor(CnnPredictor):
-    """The tuned CNN: two convolutions, of 40 and 38 filters; arguments as in `CnnPredictor`."""
+    """The tuned CNN: two convolutions, of 40 and 38 filters where none are given; arguments as in `CnnPredictor`."""
 
     name: ClassVar[str] = "cnn-tuned"
-
-    def __init__(
-        self,
-        *,
-        filters: Sequence[int] = (40, 38),
-        prefix: int = 10,
-        at: int | None = None,
-        seed: int = 0,
-        scaling: str = "standard",
-        n_epoch: int = 100,
-        batch_size: int = 64,
-        learning_rate: float = 2e-3,
-        optimizer: str = "adam",
-    ) -> None:
-        super().__init__(
-            filters=filters,
-            prefix=prefix,
-            at=at,
-            seed=seed,
-            scaling=scaling,
-            n_epoch=n_epoch,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            optimizer=optimizer,
-        )
+    published: ClassVar[tuple[int, ...]] = (40, 38)

@@ -64,7 +64,7 @@ class LstmPredictor(NetworkPredictor):
     """The published LSTM: 100 units over the steps and a linear head.
 
     Args:
-        n_unit: Units of each layer.
+        n_unit: Units of each layer; None takes the published number.
         n_layer: Layers.
         prefix: Length of the prefix that `fit` prepares for, in epochs; the others as in `NetworkPredictor`.
         at: See `NetworkPredictor`.
@@ -77,11 +77,12 @@ class LstmPredictor(NetworkPredictor):
     """
 
     name: ClassVar[str] = "lstm"
+    published: ClassVar[int] = 100
 
     def __init__(
         self,
         *,
-        n_unit: int = 100,
+        n_unit: int | None = None,
         n_layer: int = 1,
         prefix: int = 10,
         at: int | None = None,
@@ -107,40 +108,14 @@ class LstmPredictor(NetworkPredictor):
 
     def build(self, n_column: int, n_series: int, length: int) -> nn.Module:
         """Return an untrained network."""
-        return CurveLstm(n_column + n_series, self.n_unit, self.n_layer)
+        return CurveLstm(n_column + n_series, self.n_unit or self.published, self.n_layer)
 
 
 class TunedLstmPredictor(LstmPredictor):
-    """The tuned LSTM: 94 units; arguments as in `LstmPredictor`."""
+    """The tuned LSTM: 94 units where none are given; arguments as in `LstmPredictor`."""
 
     name: ClassVar[str] = "lstm-tuned"
-
-    def __init__(
-        self,
-        *,
-        n_unit: int = 94,
-        n_layer: int = 1,
-        prefix: int = 10,
-        at: int | None = None,
-        seed: int = 0,
-        scaling: str = "standard",
-        n_epoch: int = 100,
-        batch_size: int = 64,
-        learning_rate: float = 2e-3,
-        optimizer: str = "adam",
-    ) -> None:
-        super().__init__(
-            n_unit=n_unit,
-            n_layer=n_layer,
-            prefix=prefix,
-            at=at,
-            seed=seed,
-            scaling=scaling,
-            n_epoch=n_epoch,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            optimizer=optimizer,
-        )
+    published: ClassVar[int] = 94
 
 
 class CnnLstmPredictor(NetworkPredictor):
