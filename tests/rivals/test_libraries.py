@@ -29,9 +29,7 @@ QUICK = ("optuna-tpe", "optuna-gp")
 class TestOnATable(TunerContract):
     @pytest.fixture(autouse=True)
     def _named(self, name: str) -> None:
-        missing = missing_library(name)
-        if missing is not None:
-            pytest.skip(f"{missing} is not installed")
+        assert missing_library(name) is None, "these tests need the extra at2[dev]"
         self.name = name
 
     def make(self) -> Tuner:
@@ -45,9 +43,7 @@ class TestOnATable(TunerContract):
 )
 @pytest.mark.filterwarnings("ignore")  # those of the libraries
 def test_a_new_task_is_trained_live(name: str) -> None:
-    missing = missing_library(name)
-    if missing is not None:
-        pytest.skip(f"{missing} is not installed")
+    assert missing_library(name) is None, "these tests need the extra at2[dev]"
     tuner = make_rival(name, make_table(), target="new", budget=Budget(epochs=BUDGET), seed=3)
     n_epochs = 0
     while (query := tuner.ask()) is not None:
