@@ -47,7 +47,8 @@ def test_any_family_is_the_one_that_fits_best() -> None:
 
 
 def test_our_walk_through_the_trees_is_scikit_learns() -> None:
-    ensemble = pytest.importorskip("sklearn.ensemble")
+    from sklearn import ensemble
+
     curves = make_curves(40, 8)
     predictor = make_predictor("boosting", prefix=4, scaling="none").fit(curves)
     (model,) = predictor._models.values()

@@ -23,8 +23,6 @@ def build(name: str, **parameters: object) -> CurvePredictor:
         parameters = {"n_step": 40} | parameters
     if name == "latent-kronecker":
         parameters = {"n_train": 8} | parameters
-    if name in ("ridge", "boosting"):
-        pytest.importorskip("sklearn")
     return make_predictor(name, prefix=4, **parameters)
 
 

@@ -13,8 +13,6 @@ def task() -> NetworkTask:
 
 @pytest.mark.parametrize("tuner", ["random", "bohb"])
 def test_a_budget_is_spent_and_the_best_only_falls(task: NetworkTask, tuner: str) -> None:
-    if tuner == "bohb":
-        pytest.importorskip("optuna")
     frame = tune_network(task, tuner=tuner, budget_epochs=14, seed=1)
     assert frame["spent"].tolist() == list(range(1, 15))
     assert (np.diff(frame["best_validation"]) <= 0).all()

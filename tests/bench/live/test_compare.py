@@ -52,7 +52,6 @@ def test_every_method_trains_what_it_says(history: str, name: str, relative: int
 
 
 def test_the_libraries_tuner_and_the_grid_stay_within_their_budgets(history: str) -> None:
-    pytest.importorskip("optuna")
     setting = Setting("digits-low", history, budget_epochs=4, seed=0, n_epoch=2)
     assert run_method("bohb", setting)["n_epochs"] <= 4
     assert run_method("grid", setting)["n_epochs"] <= 27 * 2

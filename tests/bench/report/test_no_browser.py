@@ -12,7 +12,6 @@ from at2.errors import MissingExtraError
 
 @pytest.fixture(autouse=True)
 def _without_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("selenium")
     monkeypatch.setattr(browser, "_program", lambda names: None)
 
 
