@@ -180,27 +180,42 @@ def fill_gaps(prefixes: Floats, lengths: npt.NDArray[np.int64]) -> Floats:
 
 def _pad(prefixes: Any, n_epoch: int) -> Floats:
     """Return prefixes of any lengths as one array, NaN where they end."""
+    given = _matrix(prefixes)
+    infinite = np.isinf(given).any(axis=1)
+    if infinite.any():
+        i = int(infinite.argmax())
+        raise ShapeError(f"prefix {i} holds an infinite reading; cut the prefix before it, or write NaN")
+    lengths = _lengths(given)
+    if (lengths > n_epoch).any():
+        i = int((lengths > n_epoch).argmax())
+        raise ShapeError(
+            f"prefix {i} has {lengths[i]} epochs, the longest training curve {n_epoch}; cut it, or train on longer ones"
+        )
+    padded = np.full((len(given), n_epoch), np.nan)
+    width = min(n_epoch, given.shape[1])
+    padded[:, :width] = given[:, :width]
+    return padded
+
+
+def _matrix(prefixes: Any) -> Floats:
+    """Return prefixes as a matrix as wide as the longest, NaN where they end."""
     try:
+        if isinstance(prefixes, np.ndarray) and prefixes.ndim == 2:
+            return np.asarray(prefixes, dtype=np.float64)
         rows = [np.asarray(row, dtype=np.float64).ravel() for row in prefixes]
         if any(np.ndim(row) == 0 for row in prefixes):
             raise ValueError("one prefix per configuration; put a single one in a list")
     except (TypeError, ValueError) as error:
         raise ShapeError(f"prefixes must be a matrix or a list of lists of numbers ({error})") from error
-    padded = np.full((len(rows), n_epoch), np.nan)
+    matrix = np.full((len(rows), max(map(len, rows), default=0)), np.nan)
     for i, row in enumerate(rows):
-        finite = np.flatnonzero(~np.isnan(row))
-        length = int(finite[-1]) + 1 if finite.size else 0
-        if length > n_epoch:
-            raise ShapeError(
-                f"prefix {i} has {length} epochs, the longest training curve {n_epoch}; cut it, or train on longer ones"
-            )
-        if np.isinf(row).any():
-            raise ShapeError(f"prefix {i} holds an infinite reading; cut the prefix before it, or write NaN")
-        padded[i, :length] = row[:length]
-    return padded
+        matrix[i, : len(row)] = row
+    return matrix
 
 
 def _lengths(prefixes: Floats) -> npt.NDArray[np.int64]:
+    if prefixes.shape[1] == 0:
+        return np.zeros(len(prefixes), dtype=np.int64)
     known = np.isfinite(prefixes)
     last = prefixes.shape[1] - known[:, ::-1].argmax(axis=1)
     return np.where(known.any(axis=1), last, 0).astype(np.int64)

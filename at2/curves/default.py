@@ -172,10 +172,12 @@ class DefaultPredictor(CurvePredictor):
             "known": model.known.parameters,
             "fresh": model.fresh.parameters,
             "widening": [model.known.widening, model.fresh.widening],
+            "least": [model.known.least, model.fresh.least],
         }
 
     def _model_from_state(self, state: State) -> DefaultModel:
         inputs = ProcessInputs(state["features"], state["tasks"])
+        least = state.get("least", [0.0, 0.0])  # not in files of older versions
         members = Members(inputs.features.shape[1])
         members.load_state_dict({k.removeprefix("members."): v for k, v in state.items() if k.startswith("members.")})
         return DefaultModel(
@@ -187,8 +189,7 @@ class DefaultPredictor(CurvePredictor):
             state["high"],
             CurveProcess(inputs, state["targets"], state["kernel"]),
             Committee(members, torch.zeros(0)),
-            Verdict(state["known"], state["widening"][0]),
-            Verdict(state["fresh"], state["widening"][1]),
+            *(Verdict(state[name], state["widening"][i], least[i]) for i, name in enumerate(("known", "fresh"))),
         )
 
 

@@ -27,7 +27,8 @@ _LENGTH = math.log(3.0)  # prior of a log length scale: mean; the deviation is 1
 _NOISE = math.log(0.02)  # prior of the log noise variance: mean; the deviation is 1.5
 _JITTER = 1e-5
 _MAX_CURVES = 1500
-_BLOCK = 512  # curves predicted at once, so that their covariances stay in the cache
+_BLOCK = 256  # curves predicted at once, so that their covariances stay in the cache
+_PANEL = 300  # rows of the root's triangle that are taken at once, so that little of its empty half is multiplied
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ class CurveProcess:
     def __init__(self, inputs: ProcessInputs, targets: Tensor, parameters: Tensor, rows: Tensor | None = None) -> None:
         self.inputs, self.targets, self.parameters = inputs, targets, parameters
         self.rows = torch.arange(len(inputs)) if rows is None else rows
-        covariance = kernel(inputs, inputs, parameters) + _noise(parameters) * _eye(len(inputs))
-        self._inverse = torch.cholesky_inverse(_cholesky(covariance))
-        self._pull = self._inverse @ targets
+        lower = _cholesky(kernel(inputs, inputs, parameters) + _noise(parameters) * _eye(len(inputs)))
+        self._root = torch.linalg.solve_triangular(lower, _eye(len(inputs)), upper=False)  # its square inverts K
+        self._pull = self._root.T @ (self._root @ targets)
 
     def predict(self, inputs: ProcessInputs) -> tuple[Tensor, Tensor]:
         """Return means and standard deviations of readings, noise included, ``(n,)`` each."""
@@ -76,12 +77,14 @@ class CurveProcess:
     def _predict(self, inputs: ProcessInputs) -> tuple[Tensor, Tensor]:
         cross = kernel(inputs, self.inputs, self.parameters)
         variance = prior_variance(inputs, self.parameters) + _noise(self.parameters)
-        explained = ((cross @ self._inverse) * cross).sum(1)
-        return cross @ self._pull, (variance - explained).clamp_min(1e-10).sqrt()
+        for rows in torch.arange(len(self.inputs)).split(_PANEL):  # type: ignore[no-untyped-call]
+            end = int(rows[-1]) + 1  # the root is lower triangular: what lies beyond is zero
+            variance -= (cross[:, :end] @ self._root[int(rows[0]) : end, :end].T).square().sum(1)
+        return cross @ self._pull, variance.clamp_min(1e-10).sqrt()
 
     def leave_one_out(self) -> tuple[Tensor, Tensor]:
         """Return what the process would predict for each training curve without it, ``(n,)`` each."""
-        precision = self._inverse.diagonal()
+        precision = self._root.square().sum(0)
         return self.targets - self._pull / precision, precision.rsqrt()
 
     def leave_task_out(self) -> tuple[Tensor, Tensor]:
@@ -89,7 +92,7 @@ class CurveProcess:
         mean, std = torch.empty_like(self.targets), torch.empty_like(self.targets)
         for task in self.inputs.tasks.unique():  # type: ignore[no-untyped-call]
             rows = (self.inputs.tasks == task).nonzero()[:, 0]
-            block = torch.linalg.inv(self._inverse[rows[:, None], rows])
+            block = torch.linalg.inv(self._root[:, rows].T @ self._root[:, rows])
             mean[rows] = self.targets[rows] - block @ self._pull[rows]
             std[rows] = block.diagonal().clamp_min(1e-10).sqrt()
         return mean, std
@@ -190,10 +193,11 @@ def squash(features: Tensor) -> Tensor:
 
 def _matern(first: Tensor, second: Tensor, log_lengths: Tensor) -> Tensor:
     """Return a Matern kernel of smoothness 5/2 with variance 1."""
-    a, b = first / log_lengths.exp(), second / log_lengths.exp()
-    square = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T
-    far = (5 * square.clamp_min(1e-12)).sqrt()
-    return (1 + far + far.square() / 3) * (-far).exp()
+    unit = math.sqrt(5) / log_lengths.exp()
+    a, b = first * unit, second * unit
+    square = torch.addmm(b.square().sum(1), a, b.T, alpha=-2) + a.square().sum(1)[:, None]
+    far = square.clamp_min(1e-12).sqrt()
+    return torch.addcmul(1 + far, far, far, value=1 / 3) * (-far).exp()
 
 
 def _loss(inputs: ProcessInputs, targets: Tensor, parameters: Tensor) -> Tensor:

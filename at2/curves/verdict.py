@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -37,14 +37,18 @@ class Verdict:
         parameters: Level and slope of the weight's log odds; level, and slopes by the process's deviation and by the
             disagreement, of the log scale; log of the degrees of freedom above 2.
         widening: Factor on the scale with which 90 % of the unseen answers fell into their intervals.
+        least: Least deviation of the process that this was learned on; smaller ones count as this, because the slopes
+            say nothing of them.
     """
 
     parameters: Tensor
     widening: float = 1.0
+    least: float = 0.0
 
     def judge(self, answers: Answers) -> tuple[Tensor, Tensor, float]:
         """Return locations ``(n,)``, scales ``(n,)`` and degrees of freedom."""
-        location, log_scale, freedom = _judge(self.parameters, answers)
+        within = replace(answers, std=answers.std.clamp_min(self.least))
+        location, log_scale, freedom = _judge(self.parameters, within)
         return location, self.widening * log_scale.exp(), float(freedom)
 
 
@@ -77,7 +81,7 @@ def fit_verdict(
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     found = parameters.detach()
     chosen = torch.cat([fixed, found if bool(torch.isfinite(found).all()) else middle])
-    return Verdict(chosen, _widening(chosen, answers, targets))
+    return Verdict(chosen, _widening(chosen, answers, targets), float(torch.quantile(answers.std, 0.01)))
 
 
 def _choose_weights(answers: Answers, readings: Callable[[Tensor], Tensor], truth: Tensor) -> tuple[float, float]:

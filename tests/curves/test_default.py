@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from at2.curves import CurveSet, DefaultPredictor, make_predictor
-from at2.curves.process import CurveProcess, ProcessInputs, initial_parameters, kernel
+from at2.curves.process import CurveProcess, ProcessInputs, initial_parameters, kernel, prior_variance
+from at2.curves.verdict import Answers, Verdict, fit_verdict
 from at2.errors import PredictorError, ShapeError, SpaceError
 from tests.curves.conftest import make_curves, make_table, quick
 
@@ -135,8 +136,40 @@ def test_leaving_one_and_a_task_out_are_what_a_refit_would_say() -> None:
         assert torch.allclose(std[rows], spread)
 
 
+@pytest.mark.parametrize("panel", [3, 5, 100])
+def test_predictions_are_those_of_dense_algebra(panel: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("at2.curves.process._PANEL", panel)
+    monkeypatch.setattr("at2.curves.process._BLOCK", 4)
+    inputs, asked = _inputs(11, 0), _inputs(9, 5)
+    targets = torch.randn(11, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    parameters = initial_parameters(inputs)
+    mean, std = CurveProcess(inputs, targets, parameters).predict(asked)
+    noise = parameters[-3].exp() + 1e-5
+    covariance = kernel(inputs, inputs, parameters) + noise * torch.eye(11, dtype=torch.float64)
+    cross = kernel(asked, inputs, parameters)
+    solved = torch.linalg.solve(covariance, cross.T)
+    assert torch.allclose(mean, solved.T @ targets)
+    assert torch.allclose(std.square(), prior_variance(asked, parameters) + noise - (cross * solved.T).sum(1))
+
+
 def test_the_kernel_is_positive_definite() -> None:
     inputs = _inputs(15, 2)
     covariance = kernel(inputs, inputs, initial_parameters(inputs))
     assert torch.allclose(covariance, covariance.T)
     assert float(torch.linalg.eigvalsh(covariance).min()) > -1e-9
+
+
+def test_intervals_of_a_half_known_task_do_not_shrink_below_what_was_learned() -> None:
+    steep = Verdict(torch.tensor([0.0, -1.0, 0.0, 4.0, 0.1, 0.0], dtype=torch.float64), least=0.5)
+    same = torch.zeros(2, dtype=torch.float64)
+    scales = steep.judge(Answers(same, torch.tensor([0.5, 0.01], dtype=torch.float64), same))[1]
+    assert scales[1] == scales[0]
+
+
+def test_a_verdict_knows_how_sure_the_process_was_where_it_learned() -> None:
+    generator = torch.Generator().manual_seed(0)
+    std = 0.5 + torch.rand(200, generator=generator, dtype=torch.float64)
+    mean = torch.randn(200, generator=generator, dtype=torch.float64)
+    truth = mean + std * torch.randn(200, generator=generator, dtype=torch.float64)
+    found = fit_verdict(Answers(mean, std, mean + 0.1), truth, readings=lambda line: line)
+    assert 0.5 < found.least < 0.6
