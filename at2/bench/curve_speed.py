@@ -22,7 +22,7 @@ _LENGTH, _N_EPOCH = 10, 51
 _LSTM_EPOCHS = 3
 
 
-def measure_curve_speed(*, n_train: int = _N_TRAIN, n_predict: int = _N_PREDICT, repeats: int = 3) -> Iterator[Reading]:
+def measure_curve_speed(*, n_train: int = _N_TRAIN, n_predict: int = _N_PREDICT, repeats: int = 9) -> Iterator[Reading]:
     """Time training and prediction of the default, and the LSTM beside a plain ``torch.nn.LSTM`` loop.
 
     The curves are made up, with seven hyperparameters and 51 epochs. Loop and predictor take turns, so that a machine

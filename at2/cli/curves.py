@@ -84,7 +84,7 @@ def predict(
     help="60/20/20 of one task; 20 tasks in training and the others tested, with 0 and 20 own curves; "
     "or 60/20/20 in squared percentage points.",
 )
-@click.option("--task", default="", help="Task of a split, where the data have several.")
+@click.option("--task", "tasks", multiple=True, help="Task of a split; again for more, 'all' for all in one.")
 @click.option("--predictors", type=CommaList(), default="all", show_default=True, help="Names, each with :scaling.")
 @click.option("--seeds", type=NumberList(), default="0,1,2,3,4", show_default=True, help="Repetitions.")
 @click.option("--prefix", type=click.IntRange(min=1), default=10, show_default=True, help="Epochs that are known.")
@@ -96,7 +96,7 @@ def predict(
 def results(
     data: str,
     protocol: str,
-    task: str,
+    tasks: tuple[str, ...],
     predictors: tuple[str, ...],
     seeds: tuple[int, ...],
     prefix: int,
@@ -111,7 +111,11 @@ def results(
     from at2.bench.curve_tables import curves_markdown, summarize_curves
     from at2.tables.formats import write_frame_file
 
-    cases = _plan(data, protocol, task=task, predictors=predictors, seeds=seeds, prefix=prefix)
+    cases = [
+        case
+        for task in tasks or ("all",)
+        for case in _plan(data, protocol, task=task, predictors=predictors, seeds=seeds, prefix=prefix)
+    ]
 
     def note(case: CurveCase, text: str) -> None:
         if not quiet or text.startswith("failed"):
@@ -136,7 +140,11 @@ def _plan(
     every = f"default,{_NETWORKS},{_BASELINES}".split(",")
     names = [each for name in predictors for each in (every if name == "all" else [name])]
     own = (0, 20) if protocol == "tasks" else (0,)
-    settings: dict[str, Any] = {"protocol": "tasks" if protocol == "tasks" else "split", "task": task, "prefix": prefix}
+    settings: dict[str, Any] = {
+        "protocol": "tasks" if protocol == "tasks" else "split",
+        "task": "" if task == "all" else task,
+        "prefix": prefix,
+    }
     return [
         case
         for n_own in own

@@ -62,7 +62,19 @@ def test_cases_are_kept_and_not_measured_again(table_path: str, tmp_path) -> Non
     summary = summarize_curves(again)
     assert summary["n_seed"].tolist() == [2, 2]
     assert "| last |" in curves_markdown(summary)
-    assert "| seeds | validation | test |" in curves_markdown(summary, unit=100.0, with_validation=True)
+    assert "| seeds | validation | test | published" in curves_markdown(summary, unit=100.0, with_validation=True)
+
+
+def test_one_task_and_all_of_them_are_told_apart_beside_the_published(table_path: str, tmp_path) -> None:
+    words = ["curves", "results", "--data", table_path, "--protocol", "accuracy", "--task", "a", "--task", "all"]
+    words += ["--predictors", "last,ridge", "--seeds", "0", "--prefix", "4", "--jobs", "0", "--record", str(tmp_path)]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, done.output
+    assert "| task | predictor | seeds | validation | test | published, other data |" in done.output
+    assert "| a | last | 1 |" in done.output
+    assert "| all | ridge | 1 |" in done.output
+    row = {"predictor": "cnn", "n_seed": 1, "val_mse": 0.1, "mse": 0.1}
+    assert "| 11.63 / 9.20 |" in curves_markdown(pd.DataFrame([row]), with_validation=True)
 
 
 def test_a_failed_case_leaves_the_others(table_path: str, tmp_path) -> None:
