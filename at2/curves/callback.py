@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from at2.curves.predictor import CurvePredictor
@@ -29,6 +30,7 @@ class StopHopeless:
 
     Attributes:
         readings: What was told.
+        series: The extra series that were told.
         chance: The probability of beating the best so far at the latest decision; NaN before the first.
 
     Raises:
@@ -64,14 +66,21 @@ class StopHopeless:
         self.probability, self.first, self.every = probability, first, every
         self.at, self.task = at, task
         self.readings: list[float] = []
+        self.series: list[npt.NDArray[np.float64]] = []
         self.chance = math.nan
 
-    def __call__(self, reading: float) -> bool:
+    def __call__(self, reading: float, extra: npt.ArrayLike | None = None) -> bool:
         """Take the reading after one more epoch; return True where the training should stop.
 
         A reading that is not finite is a training that diverged: it should stop.
+
+        Args:
+            reading: A number, or a tensor with one.
+            extra: The extra series after this epoch, ``(n_series,)``, where the predictor was trained with some.
         """
         self.readings.append(float(reading))
+        if extra is not None:
+            self.series.append(np.asarray(extra, dtype=np.float64).ravel())
         if not math.isfinite(reading):
             return True
         epoch = len(self.readings)
@@ -81,6 +90,16 @@ class StopHopeless:
         if self.best_so_far is None or not due:
             return False
         self.chance = self.predictor.probability_of_beating(
-            self.config, self.readings, self.best_so_far, at=self.at, task=self.task
+            self.config, self.readings, self.best_so_far, at=self.at, task=self.task, extra=self._extra()
         )
         return self.chance <= self.probability
+
+    def _extra(self) -> npt.NDArray[np.float64] | None:
+        """Return the extra series so far, ``(n_epoch, n_series)``; None where none were told."""
+        if not self.series:
+            return None
+        if len(self.series) != len(self.readings):
+            raise StoppingError(
+                f"{len(self.readings)} readings came, {len(self.series)} of them with extra series; give them each time"
+            )
+        return np.stack(self.series)

@@ -82,6 +82,40 @@ def test_a_prefix_without_reading_is_refused_or_answered_widely(pair: tuple[Curv
         assert (blind.std > seeing.std).all()
 
 
+def test_a_gap_is_filled_and_a_late_beginning_too(pair: tuple[CurvePredictor, CurveSet]) -> None:
+    predictor, test = pair
+    prefixes = test.curves[:3, :4].copy()
+    prefixes[1, 1] = np.nan
+    prefixes[2, 0] = np.nan
+    found = predictor.predict(test.configs[:3], prefixes)
+    assert np.isfinite(found.mean).all()
+    assert found.mean[0] == pytest.approx(predictor.predict(test.configs[:1], prefixes[:1]).mean[0], rel=1e-5)
+
+
+def test_prefixes_may_be_lists_or_a_matrix_with_more_columns(pair: tuple[CurvePredictor, CurveSet]) -> None:
+    predictor, test = pair
+    matrix = predictor.predict(test.configs, test.curves[:, :4])
+    wide = np.hstack([test.curves[:, :4], np.full((10, 20), np.nan)])
+    for same in (test.curves[:, :4].tolist(), list(test.curves[:, :4]), wide):
+        assert np.array_equal(predictor.predict(test.configs, same).mean, matrix.mean)
+    with pytest.raises(ShapeError, match="one prefix per configuration"):
+        predictor.predict(test.configs[:1], [1.0, 0.9])
+
+
+def test_nobody_asks_nothing(pair: tuple[CurvePredictor, CurveSet]) -> None:
+    predictor, test = pair
+    assert len(predictor.predict(test.configs[:0], test.curves[:0, :4])) == 0
+
+
+def test_scikit_learn_can_copy_it(pair: tuple[CurvePredictor, CurveSet]) -> None:
+    from sklearn.base import clone
+
+    predictor, _ = pair
+    copy = clone(predictor)
+    assert copy.get_params() == predictor.get_params()
+    assert copy.curves_ is None
+
+
 def test_what_cannot_be_is_refused(pair: tuple[CurvePredictor, CurveSet]) -> None:
     predictor, test = pair
     with pytest.raises(ShapeError, match="prefix 0 has 11 epochs, the longest training curve 9"):
@@ -154,3 +188,18 @@ def test_ragged_prefixes_may_be_mixed(curves: CurveSet) -> None:
     together = predictor.predict(curves.configs[:4], prefixes, np.array([12, 12, 10, 11]))
     alone = predictor.predict(curves.configs[1:2], [prefixes[1]], 12)
     assert together.mean[1] == alone.mean[0]
+
+
+@pytest.mark.parametrize("name", ["default", "lstm"])
+def test_ragged_prefixes_and_their_series_may_be_mixed(name: str) -> None:
+    curves = make_curves(24, 8, extra=True)
+    assert curves.extra is not None
+    predictor = build(name).fit(curves)
+    prefixes = [row[:length] for row, length in zip(curves.curves, (4, 6, 4), strict=False)]
+    together = predictor.predict(curves.configs[:3], prefixes, [8, 8, 7], extra=curves.extra[:3, :6])
+    alone = predictor.predict(curves.configs[1:2], prefixes[1:2], extra=curves.extra[1:2, :6])
+    assert together.mean[1] == pytest.approx(alone.mean[0], rel=1e-6)
+    assert np.isfinite(together.mean).all()
+    series = curves.extra[:3, :6].copy()
+    series[0, 4:] = 1e6  # beyond its prefix, where nothing can be known yet
+    assert predictor.predict(curves.configs[:3], prefixes, [8, 8, 7], extra=series).mean[0] == together.mean[0]
