@@ -66,10 +66,13 @@ def draw_tuning(frame: pd.DataFrame, path: Path) -> None:
     best = frame.groupby(["tuner", "seed", "run"], sort=False).agg(
         spent=("spent", "max"), error=("validation", "min"), is_random=("is_random", "first")
     )
-    for is_random, color, label in ((True, _GREY, "drawn at random"), (False, _ORANGE, "proposed by a model")):
-        part = best[best["is_random"] == is_random]
-        left.scatter(part["spent"], part["error"], s=14, color=color, alpha=0.7, label=label)
+    drawn = best[best["is_random"]]
+    if len(drawn):
+        left.scatter(drawn["spent"], drawn["error"], s=14, color=_GREY, alpha=0.7, label="drawn at random")
     for tuner, color in zip(frame["tuner"].unique(), (_BLUE, _ORANGE, _GREEN), strict=False):
+        proposed = best.loc[[tuner]][~best.loc[[tuner], "is_random"]]
+        if len(proposed):
+            left.scatter(proposed["spent"], proposed["error"], s=14, color=color, label=f"proposed by {tuner}")
         runs = frame[frame["tuner"] == tuner]
         for _, run in runs.groupby("seed"):
             right.step(run["spent"], run["best_validation"], where="post", color=color, linewidth=0.8, alpha=0.4)
