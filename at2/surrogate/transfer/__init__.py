@@ -7,7 +7,8 @@ symbol   meaning                                                       shape
 ======== ============================================================= =====================================
 ``Z``    standardized source curves, the best of each curve appended   ``(n_source, n_config, n_column)``
 ``mu``   their mean: the target's curves before any reading            ``(n_config, n_column)``
-``F``    source curves (without any: common trends), to be weighed      ``(n_feature, n_config, n_column)``
+``F``    source curves, to be weighed                                  ``(n_source, n_config, n_column)``
+``c``    what all configurations have in common beyond the location    ``(n_column,)``
 ``Kc``   covariance of deviations between configurations               ``(n_config, n_config)``
 ``Ke``   covariance of deviations between columns                      ``(n_column, n_column)``
 ``y``    a reading of the target in latent units                       scalar
@@ -15,7 +16,7 @@ symbol   meaning                                                       shape
 ======== ============================================================= =====================================
 
 ``n_column`` is the number of epochs plus one: the last column is the best of the curve, which is what a configuration
-is worth. The model is ``y = m + s (mu + F' w + level + shape)`` with weights ``w ~ N(0, tau^2 / n_source)`` of the
+is worth. The model is ``y = m + s (mu + F' w + c + level + shape)`` with weights ``w ~ N(0, tau^2 / n_source)`` of the
 source curves and two deviations of the target's own: ``level ~ N(0, delta Kc (x) a a')`` in what configurations are
 worth, with ``a`` the loading of each column on the last one, and ``shape ~ N(0, gamma Kc (x) (Ke - a a'))`` in how
 curves get there, noise of readings included. ``tau, delta, gamma`` and ``s`` are averaged over a grid, weighted by

@@ -9,29 +9,46 @@ from torch import Tensor
 
 from at2.surrogate.kernels import ConfigKernel, embed
 
-_SHRINK = 0.02  # share of an epoch covariance that is moved to its diagonal
+_SHRINK = 0.2  # share of an epoch covariance that is moved to its diagonal
 _LEADING = 8  # components over the epochs in which configurations are compared
 _STEPS = 40
 _LARGEST_FIT = 256  # configurations in the fit of the kernel; more would change little and cost their cube
 
 
-def epoch_covariance(residuals: Tensor) -> Tensor:
+def epoch_covariance(residuals: Tensor, weights: Tensor) -> Tensor:
     """Return ``Ke``: the covariance of residuals between columns, shrunk towards its diagonal.
 
     Args:
-        residuals: Shape ``(n_source, n_config, n_column)``, at least one source.
+        residuals: Each configuration's own part, shape ``(n_source, n_config, n_column)``, at least one source.
+        weights: How much each configuration counts, ``(n_source, n_config)``, rows summing to 1.
 
     Returns:
-        Tensor of shape ``(n_column, n_column)``. The residual of a source against the mean of the ``n - 1`` others
-        has ``n / (n - 1)`` times the variance of a deviation; that factor is taken out.
+        Tensor of shape ``(n_column, n_column)``.
     """
-    n_source, n_config, _ = residuals.shape
+    n_source = residuals.shape[0]
     flat = residuals.flatten(0, 1)
-    covariance = flat.T @ flat / (n_source * n_config)
+    covariance = (flat * weights.flatten()[:, None]).T @ flat / n_source
     diagonal = torch.diag(covariance.diagonal())
-    own = (n_source - 1) / n_source if n_source > 1 else 1.0
     floor = 1e-6 * torch.eye(len(diagonal), dtype=flat.dtype, device=flat.device)
-    return own * ((1.0 - _SHRINK) * covariance + _SHRINK * diagonal) + floor
+    return share_of_deviation(n_source) * ((1.0 - _SHRINK) * covariance + _SHRINK * diagonal) + floor
+
+
+def common_covariance(common: Tensor) -> Tensor:
+    """Return the covariance between columns of what all configurations of a target have in common.
+
+    Args:
+        common: What the residuals of each source have in common, shape ``(n_source, n_column)``.
+
+    Returns:
+        Tensor of shape ``(n_column, n_column)``.
+    """
+    n_source = common.shape[0]
+    return share_of_deviation(n_source) * common.T @ common / n_source
+
+
+def share_of_deviation(n_source: int) -> float:
+    """Return the variance of a deviation relative to that of a residual against the mean of the other sources."""
+    return (n_source - 1) / n_source if n_source > 1 else 1.0
 
 
 def config_covariance(residuals: Tensor, features: Tensor, between: Tensor, *, seed: int = 0) -> Tensor:

@@ -87,10 +87,9 @@ class Hypotheses:
         """
         p, (i, t), (j, u) = self.prior, rows, columns
         from_sources = p.sources[:, i, t].T @ p.sources[:, j, u]
-        from_trends = p.trends[:, i, t].T @ p.trends[:, j, u]
         own = p.config_covariance[i][:, j]
         level, shape = own * self._level_covariance[t][:, u], own * self._shape_covariance[t][:, u]
-        total = self.weight_variance[which][:, None, None] * from_sources + from_trends
+        total = self.weight_variance[which][:, None, None] * from_sources + p.common_covariance[t][:, u]
         total = total + self.level[which][:, None, None] * level + self.shape[which][:, None, None] * shape
         return p.location_variance + total
 
@@ -98,10 +97,9 @@ class Hypotheses:
         """Return the diagonal of `covariance` for n cells, ``(n_hypothesis, n)``."""
         p = self.prior
         from_sources = p.sources[:, configs, columns].square().sum(0)
-        from_trends = p.trends[:, configs, columns].square().sum(0)
         own = p.config_covariance[configs, configs]
         level, shape = own * self._level_covariance[columns, columns], own * self._shape_covariance[columns, columns]
-        total = self.weight_variance[which][:, None] * from_sources + from_trends
+        total = self.weight_variance[which][:, None] * from_sources + p.common_covariance[columns, columns]
         total = total + self.level[which][:, None] * level + self.shape[which][:, None] * shape
         return p.location_variance + total
 

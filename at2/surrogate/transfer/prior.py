@@ -10,12 +10,13 @@ from torch import Tensor
 
 from at2.surrogate.kernels import embed
 from at2.surrogate.transfer.deviation import (
+    common_covariance,
     config_covariance,
     epoch_covariance,
     generic_config_kernel,
     generic_epoch_covariance,
 )
-from at2.surrogate.transfer.residuals import leave_one_out_residuals
+from at2.surrogate.transfer.residuals import leave_one_out_residuals, rank_weights, split_common
 from at2.surrogate.transfer.sources import Sources
 
 _LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard deviation, however alike the sources
@@ -30,8 +31,8 @@ class TargetPrior:
     Args:
         mean: ``mu``, shape ``(n_config, n_column)``.
         sources: ``Z / sqrt(n_source)``, shape ``(n_source, n_config, n_column)``; weights have variance ``tau^2``.
-        trends: Courses common to all configurations, with weights of variance 1, for a target without sources; shape
-            ``(n_trend, n_config, n_column)``.
+        common_covariance: Covariance between columns of what all configurations have in common beyond the location,
+            ``(n_column, n_column)``.
         config_covariance: ``Kc``.
         epoch_covariance: ``Ke``.
         location: Prior mean of ``m``, in latent units.
@@ -42,7 +43,7 @@ class TargetPrior:
 
     mean: Tensor
     sources: Tensor
-    trends: Tensor
+    common_covariance: Tensor
     config_covariance: Tensor
     epoch_covariance: Tensor
     location: float
@@ -75,15 +76,16 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
     """
     z = sources.curves
     mean = z.mean(0)
-    residuals = leave_one_out_residuals(z)
-    between = epoch_covariance(residuals)
+    weights = rank_weights(z)
+    common, residuals = split_common(leave_one_out_residuals(z), weights)
+    between = epoch_covariance(residuals, weights)
     unsure = sources.unsure / between.diagonal().mean()
     location, location_variance = _location(sources)
     log_scale, spread = _log_scale(sources)
     return TargetPrior(
         mean=mean,
         sources=z / math.sqrt(sources.n_source),
-        trends=z.new_zeros(0, *mean.shape),
+        common_covariance=common_covariance(common),
         config_covariance=config_covariance(residuals, features, between, seed=seed) + torch.diag(unsure),
         epoch_covariance=between,
         location=location,
@@ -122,7 +124,7 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
     return TargetPrior(
         mean=points.new_zeros(n_config, n_epoch + 1),
         sources=points.new_zeros(0, n_config, n_epoch + 1),
-        trends=trends[:, None, :].expand(-1, n_config, -1).clone(),
+        common_covariance=trends.T @ trends,
         config_covariance=generic_config_kernel(points.shape[1], points).matrix(points),
         epoch_covariance=generic_epoch_covariance(n_epoch, points),
         location=0.0,

@@ -1,4 +1,9 @@
-"""What is left of a source after its best description by the others: samples of a target's own deviation."""
+"""What is left of a source after its best description by the others: samples of a target's own deviation.
+
+What decides is how the leading configurations differ from each other, and deviations are not alike everywhere: near the
+best values a curve's early part says less about its end than elsewhere. Configurations therefore count by their rank
+on the other sources, and what their deviations have in common, which moves no configuration past another, is split off.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from torch import Tensor
 
 WEIGHT_SPREAD = 0.75  # prior standard deviation of a source's weight, in units of 1 / sqrt(n_source), for residuals
 _ROUNDS = 5
+_REACH = 0.2  # ranks over which the weight of a configuration falls by a factor e, as a share of all configurations
 
 
 def leave_one_out_residuals(curves: Tensor) -> Tensor:
@@ -27,6 +33,47 @@ def leave_one_out_residuals(curves: Tensor) -> Tensor:
         return curves.sub(curves.mean(1, keepdim=True)).mul(0.5**0.5)
     residuals = [_residual(curves[s], torch.cat([curves[:s], curves[s + 1 :]])) for s in range(n)]
     return torch.stack(residuals)
+
+
+def rank_weights(curves: Tensor) -> Tensor:
+    """Return how much each configuration counts when a source plays the target.
+
+    Weights fall by a factor e every fifth of the ranks, in the order of the mean value on the *other* sources: an order
+    by the source's own values would pick those whose deviation is high.
+
+    Args:
+        curves: ``Z``, shape ``(n_source, n_config, n_column)``, at least one source.
+
+    Returns:
+        Tensor of shape ``(n_source, n_config)``; each row sums to 1. With a single source all weights are equal.
+
+    Example:
+        >>> import torch
+        >>> values = torch.tensor([[[0.0], [1.0]], [[5.0], [2.0]]], dtype=torch.float64)
+        >>> (rank_weights(values) > 0.5).tolist()
+        [[True, False], [False, True]]
+    """
+    n, n_config, _ = curves.shape
+    values = curves[:, :, -1]
+    if n == 1:
+        return torch.full_like(values, 1.0 / n_config)
+    others = values.sum(0) - values
+    rank = others.argsort(dim=1, descending=True, stable=True).argsort(1).to(values)
+    return torch.softmax(-rank / (_REACH * n_config), 1)
+
+
+def split_common(residuals: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Split residuals into what all configurations of a source have in common and what is each one's own.
+
+    Args:
+        residuals: Shape ``(n_source, n_config, n_column)``.
+        weights: How much each configuration counts, ``(n_source, n_config)``, rows summing to 1.
+
+    Returns:
+        Weighted means ``(n_source, n_column)``, and what is left, of the shape of the residuals.
+    """
+    common = torch.einsum("sc,sct->st", weights, residuals)
+    return common, residuals - common[:, None]
 
 
 def _residual(curve: Tensor, others: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from at2.surrogate.transfer.deviation import (
     generic_epoch_covariance,
 )
 from at2.surrogate.transfer.hypotheses import Grid
-from at2.surrogate.transfer.residuals import leave_one_out_residuals
+from at2.surrogate.transfer.residuals import leave_one_out_residuals, rank_weights, split_common
 from at2.surrogate.transfer.sources import draw_in, standardize
 from tests.surrogate.transfer.problems import small_curves, small_history
 
@@ -147,11 +147,47 @@ def test_residuals_of_equal_sources_vanish_and_of_one_source_are_half_its_own() 
     torch.testing.assert_close(own.square().mean(), 0.5 * centred.square().mean())
 
 
+def test_configurations_count_by_their_rank_on_the_other_sources() -> None:
+    values = torch.rand(3, 50, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights = rank_weights(values)
+    torch.testing.assert_close(weights.sum(1), torch.ones(3, dtype=torch.float64))
+    changed = values.clone()
+    changed[0] = 1.0 - changed[0]
+    torch.testing.assert_close(rank_weights(changed)[0], weights[0])  # a source's own values do not count
+    ordered = weights[0, (values[1] + values[2])[:, 0].argsort(descending=True)]
+    assert bool((ordered.diff() < 0).all())
+    assert abs(float(ordered[0] / ordered[10]) - math.e) < 1e-9
+    assert float(rank_weights(values[:1]).std()) == 0.0
+
+
+def test_what_configurations_have_in_common_is_split_off() -> None:
+    generator = torch.Generator().manual_seed(1)
+    course = torch.linspace(-1.0, 2.0, 7, dtype=torch.float64)
+    own = torch.randn(4, 30, 7, generator=generator, dtype=torch.float64)
+    weights = torch.softmax(torch.randn(4, 30, generator=generator, dtype=torch.float64), 1)
+    common, rest = split_common(own + course, weights)
+    expected, own_rest = split_common(own, weights)
+    torch.testing.assert_close(common, expected + course)
+    torch.testing.assert_close(rest, own_rest)
+    assert float(torch.einsum("sc,sct->st", weights, rest).abs().max()) < 1e-12
+
+
+def test_epoch_covariance_is_that_of_the_configurations_that_count() -> None:
+    residuals = torch.randn(2, 40, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    residuals[:, 20:] *= 10.0
+    first = torch.zeros(2, 40, dtype=torch.float64)
+    first[:, :20] = 1 / 20
+    between = epoch_covariance(residuals, first)
+    assert float(between.diagonal().max()) < 1.0  # half of the residuals' variance is a deviation's with two sources
+    assert float(epoch_covariance(residuals, torch.full_like(first, 1 / 40)).diagonal().min()) > 10.0
+
+
 def test_covariances_are_positive_definite() -> None:
     history = small_history(n_source=2)
     z = standardize(torch.logit(history.mean_over_seeds())).curves
-    residuals = leave_one_out_residuals(z)
-    between = epoch_covariance(residuals)
+    weights = rank_weights(z)
+    residuals = split_common(leave_one_out_residuals(z), weights)[1]
+    between = epoch_covariance(residuals, weights)
     own = config_covariance(residuals, history.features, between)
     assert float(torch.linalg.eigvalsh(between).min()) > 0
     assert float(torch.linalg.eigvalsh(own).min()) > 0
