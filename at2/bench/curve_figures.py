@@ -82,7 +82,7 @@ def draw_tuning(frame: pd.DataFrame, path: Path) -> None:
         panel.set_yscale("log")
         panel.set_title(title)
         panel.set_xlabel("training epochs spent")
-        panel.legend(frameon=False)
+        panel.legend(framealpha=0.85, edgecolor="none")
     left.set_ylabel("squared error on validation")
     _save(figure, path)
 
