@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from at2.errors import At2Error, TaskError
 from at2.training.checkpoint import check_identity, read_checkpoint, write_checkpoint
+from at2.training.device import training_device
 from at2.training.networks import build_network
 from at2.training.randomness import OwnRandomness
 from at2.training.results import TOP, BatchResult, EpochResult, ScoreFunction, Scores, batch_values, rank_of_truth
@@ -84,17 +85,13 @@ class Training:
         config: Mapping[str, Any] | None = None,
     ) -> None:
         _check(task, batch_size=batch_size, label_smoothing=label_smoothing, l2=l2)
-        self.task, self.network, self.optimizer, self.scheduler = task, network.to(device), optimizer, scheduler
+        self.device = training_device(device)
+        self.task, self.network, self.optimizer, self.scheduler = task, network.to(self.device), optimizer, scheduler
         self.per_batch_schedule, self.batch_size, self.seed = per_batch_schedule, batch_size, seed
-        self.device, self.label_smoothing, self.l2, self.drop_last = (
-            torch.device(device),
-            label_smoothing,
-            l2,
-            drop_last,
-        )
+        self.label_smoothing, self.l2, self.drop_last = label_smoothing, l2, drop_last
         self.config = None if config is None else dict(config)
         self.epoch = self.n_step = 0
-        self._train = task.train.to(device)
+        self._train = task.train.to(self.device)
         self._evaluated: dict[int, Split] = {}
         self._weights = [p for p in network.parameters() if p.ndim > 1] if l2 else []
         self._generator = torch.Generator().manual_seed(seed)
@@ -120,6 +117,7 @@ class Training:
             SpaceError: If the configuration is invalid.
             TaskError: If the task has fewer training images than a batch.
             ShapeError: If the network does not take the task's images.
+            DeviceError: If there is no such device here.
         """
         from at2.space import HyperRecConfig
 
@@ -127,7 +125,7 @@ class Training:
         values: dict[str, Any] = dict(checked.config)
         network = build_network(
             values["model"], channels=task.channels, size=task.size, n_classes=task.n_classes, seed=seed
-        ).to(device)
+        ).to(training_device(device))
         optimizer = checked.build_optimizer(network.parameters())
         return cls(
             task,

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from at2.training.device import training_device
 from at2.training.loop import Training
 from at2.training.tasks import ImageTask
 
@@ -24,6 +25,9 @@ class TunableTraining:
         task: What is trained on.
         seed: Seed of the initial weights and of the order of batches.
         device: Where to train.
+
+    Raises:
+        DeviceError: If there is no such device here.
 
     Example:
         >>> import tempfile
@@ -43,6 +47,9 @@ class TunableTraining:
     task: ImageTask
     seed: int = 0
     device: str | torch.device = "cpu"
+
+    def __post_init__(self) -> None:
+        training_device(self.device)
 
     def __call__(self, config: Mapping[str, Any], epochs: range, checkpoint: Path) -> Iterator[dict[str, float]]:
         """Yield accuracies and losses after each epoch, the validation accuracy first; NaN once it has diverged."""

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from at2.errors import At2Error, CheckpointError, CorruptFileError, FileError, TaskError
+from at2.errors import At2Error, CheckpointError, CorruptFileError, DeviceError, FileError, TaskError
 from at2.training import DoublingTriangular, ImageTask, Training, build_network
 from at2.training.results import rank_of_truth
+from at2.training.tunable import TunableTraining
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "plain": {
@@ -245,6 +246,12 @@ def test_metrics_of_ones_own(task: ImageTask) -> None:
 
     with pytest.raises(At2Error, match="the metric 'mine' raised ZeroDivisionError: no images"):
         training.run_epoch(extra={"mine": broken})
+
+
+@pytest.mark.parametrize("build", [Training.from_config, lambda task, config, **more: TunableTraining(task, **more)])
+def test_a_device_that_is_not_there(task: ImageTask, build: Any) -> None:
+    with pytest.raises(DeviceError, match=r"cannot train on device 'abacus' here \(.*\); there are 'cpu'"):
+        build(task, CONFIGS["plain"], seed=0, device="abacus")
 
 
 def test_fewer_images_than_a_batch(task: ImageTask) -> None:

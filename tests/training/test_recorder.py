@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
-from at2.errors import At2Error, CheckpointError, FileError, TableError, TaskError
+from at2.cli.main import cli
+from at2.errors import At2Error, CheckpointError, DeviceError, FileError, TableError, TaskError
 from at2.tables import HYPERREC_BATCH_METRICS, HYPERREC_METRICS, LearningCurveTable, Metric, RunStatus
 from at2.training import Training, load_task
 from at2.training.recorder import Progress, Recipe, record
@@ -126,12 +127,12 @@ def _command(out: Path, *options: str) -> list[str]:
 
 def test_killed_it_goes_on_where_it_was(tmp_path: Path) -> None:
     killed, straight = tmp_path / "killed.h5", tmp_path / "straight.h5"
-    process = subprocess.Popen(_command(killed), cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(_command(killed), cwd=ROOT, stderr=subprocess.DEVNULL)
     tally = tmp_path / "killed.h5.parts" / "epochs"
     try:
         _wait_for(lambda: tally.exists() and tally.stat().st_size >= 8)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()  # with one job it has no children
         process.wait()
     n_before = sum(
         len(series.epochs["val_loss"]) for path in tally.parent.rglob("*.run") if (series := read_run(path)) is not None
@@ -187,6 +188,22 @@ def test_one_recorder_to_a_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] in ([".held.h5.lock"], [])
 
 
+def test_two_recorders_of_one_file_train_everything_once(tmp_path: Path) -> None:
+    out = tmp_path / "both.h5"
+    both = [
+        subprocess.Popen(_command(out), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=240) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert all("runs: 2 ok" in text for text, _ in said)
+    assert sum("is being recorded by process" in text for _, text in said) <= 1
+    table = LearningCurveTable.from_hdf5(out)
+    straight = record(["digits-few"], tmp_path / "one.h5", recipe=Recipe(n_config=2, n_epoch=20), n_seed=1)
+    np.testing.assert_array_equal(table.curves(), straight.curves())
+    assert not (tmp_path / "both.h5.parts").exists()
+
+
 def test_a_diverged_run_is_recorded_as_diverged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = Training.run_epoch
 
@@ -204,6 +221,16 @@ def test_a_diverged_run_is_recorded_as_diverged(tmp_path: Path, monkeypatch: pyt
     assert series.is_done
     assert len(series.epochs["val_acc_top1"]) == 1
     assert len(np.concatenate(series.batches["train_cross_entropy"])) == 2 * series.per_epoch
+    table = record(["digits-few"], tmp_path / "all.h5", recipe=SMALL, n_seed=1)
+    assert table.status.tolist() == [[[RunStatus.DIVERGED] * 3]]
+    assert np.isfinite(table.curves()[..., :1]).all()
+    assert np.isnan(table.curves()[..., 1:]).all()
+    shown = CliRunner().invoke(cli, ["tables", "facts", str(tmp_path / "all.h5")])
+    assert "Of 3 runs 100.0% diverged." in shown.output
+    monkeypatch.undo()
+    told: list[Progress] = []
+    again = record(["digits-few"], tmp_path / "all.h5", recipe=SMALL, n_seed=1, on_progress=told.append)
+    assert (told[-1].n_run, again.status.tolist()) == (0, table.status.tolist())  # it is an answer, and no crash
 
 
 def nothing(logits: torch.Tensor, labels: torch.Tensor) -> float:
@@ -285,6 +312,48 @@ def test_a_full_disk_in_the_middle_leaves_the_epochs_before(tmp_path: Path, monk
     assert (series.status, len(series.epochs["val_loss"])) == (RunStatus.STOPPED_EARLY, 2)
     monkeypatch.undo()
     assert record_run(run).status == RunStatus.OK
+
+
+def test_a_table_that_cannot_be_written_costs_no_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, original = tmp_path / "full.h5", Path.write_bytes
+
+    def fill(self: Path, content: bytes) -> int:
+        if self.name.startswith(".full.h5."):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    said = r"full\.h5: cannot be written: the disk is full;.* are safe in \S*full\.h5\.parts, and the same call goes on"
+    with pytest.raises(FileError, match=said):
+        record(["digits-few"], out, recipe=SMALL, n_seed=1)
+    assert not out.exists()
+    monkeypatch.undo()
+    told: list[Progress] = []
+    table = record(["digits-few"], out, recipe=SMALL, n_seed=1, on_progress=told.append)
+    assert (told[-1].n_epoch, table.status.tolist()) == (0, [[[RunStatus.OK] * 3]])
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "said"),
+    [
+        ({"n_seed": 0}, ValueError, "n_seed and jobs must be at least 1, got n_seed=0, jobs=1"),
+        ({"jobs": 0}, ValueError, "n_seed and jobs must be at least 1, got n_seed=2, jobs=0"),
+        ({"device": "abacus"}, DeviceError, r"cannot train on device 'abacus' here \(.*\); there are 'cpu'"),
+        (
+            {"jobs": 2, "extra": {"mine": (Metric("mine", maximize=True), lambda logits, labels: 0.0)}},
+            ValueError,
+            r"the metric 'mine' cannot be sent to other processes \(.*\); define it in a module, or pass jobs=1",
+        ),
+    ],
+)
+def test_what_no_run_could_be_trained_with(
+    tmp_path: Path, options: dict[str, Any], kind: type[Exception], said: str
+) -> None:
+    with pytest.raises(kind, match=said):
+        record(["digits-few"], tmp_path / "out.h5", recipe=SMALL, **options)
+    with pytest.raises(FileError, match=r"is a folder; give the name of a file, such as .*recording\.h5"):
+        record(["digits-few"], tmp_path, recipe=SMALL)
+    assert list(tmp_path.iterdir()) == []
 
 
 _LIMITED = """

@@ -69,7 +69,7 @@ def test_arrays_with_and_without_channels() -> None:
     ("images", "labels", "said"),
     [
         (_images(), np.zeros(20, dtype=int), "at least two classes are wanted, all 20 images are of one"),
-        (_images(), np.arange(20) - 1, "label -1 of image 0 is out of range; labels lie in 0 to 18"),
+        (_images(), np.arange(20) - 1, "label -1 of image 0 is out of range; labels lie from 0 on"),
         (_images(), np.arange(19), "20 images need as many labels"),
         (_images(), np.linspace(0, 1, 20), "labels are whole numbers from 0, got float64"),
         ([np.zeros((4, 4)), np.zeros((5, 5))], [0, 1], "all images must be of one size"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import pickle
 import re
 import shutil
 import threading
@@ -18,6 +19,7 @@ import pandas as pd
 from at2.errors import FileError, TableError, TaskError
 from at2.processes import run_all
 from at2.tables import LearningCurveTable, Metric, RunStatus, whole_file
+from at2.training.device import training_device
 from at2.training.recorder.assemble import Cell, assemble, disassemble
 from at2.training.recorder.holder import held
 from at2.training.recorder.plan import Recipe, Run, check_batches
@@ -86,8 +88,11 @@ def record(
         TaskError: If a task cannot be trained on; before anything is.
         CheckpointError: If `out` holds a recording of another recipe.
         FileError: If a file cannot be read or written, or another recorder holds it; what is recorded stays.
+        DeviceError: If there is no such device here.
+        ValueError: If `n_seed` or `jobs` is below 1, or a metric of your own cannot be sent to another process.
     """
     out, recipe = Path(out), recipe or Recipe()
+    _check(out, n_seed=n_seed, jobs=jobs, device=device, extra=extra or {})
     loaded = _load(tasks, recipe)
     with held(out, wait=wait, on_wait=on_wait):
         recording = _Recording(out, recipe, loaded, n_seed, device, dict(extra or {}))
@@ -99,6 +104,23 @@ def record(
             table = recording.write()
         recording.close()
     return table
+
+
+def _check(
+    out: Path, *, n_seed: int, jobs: int, device: str, extra: Mapping[str, tuple[Metric, ScoreFunction]]
+) -> None:
+    """Refuse what no run could be trained with, before any is."""
+    if min(n_seed, jobs) < 1:
+        raise ValueError(f"n_seed and jobs must be at least 1, got n_seed={n_seed}, jobs={jobs}")
+    if out.is_dir():
+        raise FileError(f"{out}: is a folder; give the name of a file, such as {out / 'recording.h5'}", path=out)
+    training_device(device)
+    for name, (_, function) in extra.items() if jobs > 1 else ():
+        try:
+            pickle.dumps(function)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            message = f"the metric {name!r} cannot be sent to other processes ({error}); define it in a module, or pass"
+            raise ValueError(f"{message} jobs=1") from error
 
 
 def _load(tasks: Sequence[str], recipe: Recipe) -> dict[str, tuple[str, ImageTask]]:
@@ -197,7 +219,11 @@ class _Recording:
         )
         table = assemble(runs, recipe=self.recipe, facts=self.facts, n_seed=self.n_seed, extra=metrics)
         table.name = self.out.stem
-        table.to_hdf5(self.out)
+        try:
+            table.to_hdf5(self.out)
+        except FileError as error:
+            message = f"{error}; the epochs recorded so far are safe in {self.parts}, and the same call goes on"
+            raise FileError(message, path=self.out) from error
         return table
 
     def close(self) -> None:

@@ -204,8 +204,9 @@ def _classes(
     n = int(classes.max(initial=-1)) + 1 if n_classes is None else n_classes
     wrong = np.flatnonzero((classes < 0) | (classes >= n))
     if len(wrong):
+        wanted = "from 0 on" if n_classes is None else f"in 0 to {n - 1}"
         raise TaskError(
-            f"task {name!r}: label {classes[wrong[0]]} of image {wrong[0]} is out of range; labels lie in 0 to {n - 1}"
+            f"task {name!r}: label {classes[wrong[0]]} of image {wrong[0]} is out of range; labels lie {wanted}"
         )
     if len(np.unique(classes)) < 2:
         raise TaskError(f"task {name!r}: at least two classes are wanted, all {n_image} images are of one")
