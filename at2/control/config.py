@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from at2.control.errors import ControlSettingError
+from at2.training.device import training_device
 
 if TYPE_CHECKING:
     from gymnasium import spaces
@@ -41,6 +43,7 @@ class EnvConfig:
 
     Raises:
         ControlSettingError: If a setting does not exist or makes no sense.
+        DeviceError: If there is no such device here.
 
     Example:
         >>> EnvConfig(mode="batch")
@@ -69,12 +72,14 @@ class EnvConfig:
             _check_choice("reward", self.reward, REWARDS)
         if (self.state is None) != (self.observation_space is None):
             raise ControlSettingError("a state function and its observation_space go together; give both or neither")
-        if not 0 < self.max_lr <= LARGEST_RATE:
-            raise ControlSettingError(f"max_lr must lie in (0, {LARGEST_RATE:g}], {self.max_lr} came")
-        if not 0 <= self.discount < 1:
-            raise ControlSettingError(f"discount must lie in [0, 1), {self.discount} came")
-        if self.cutoff_steps is not None and self.cutoff_steps < 1:
-            raise ControlSettingError(f"cutoff_steps must be at least 1, {self.cutoff_steps} came")
+        if not (isinstance(self.max_lr, Real) and 0 < self.max_lr <= LARGEST_RATE):
+            raise ControlSettingError(f"max_lr must lie in (0, {LARGEST_RATE:g}], {self.max_lr!r} came")
+        if not (isinstance(self.discount, Real) and 0 <= self.discount < 1):
+            raise ControlSettingError(f"discount must lie in [0, 1), {self.discount!r} came")
+        steps = self.cutoff_steps
+        if steps is not None and not (isinstance(steps, Integral) and steps >= 1):
+            raise ControlSettingError(f"cutoff_steps must be a whole number of at least 1, {steps!r} came")
+        training_device(self.device)
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

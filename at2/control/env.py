@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -16,7 +16,7 @@ from at2.control.episode import Episode
 from at2.control.errors import ActionError, ControlSettingError, EpisodeError
 from at2.control.instance import SGDInstance
 from at2.control.instance_sets import read_instances
-from at2.control.observation import as_box, as_dict, box_space, dict_space
+from at2.control.observation import as_box, as_dict, box_space, dict_space, is_finite
 from at2.control.rendering import Story
 from at2.control.rewards import BUILT_IN
 
@@ -47,7 +47,7 @@ class SGDEnv(gym.Env[Any, Any]):
     instance's ``crash_penalty``.
 
     End: a loss or a parameter that is not finite terminates, the cutoff truncates. After a crash the observation holds
-    the last finite values, and ``crashed`` is 1.
+    the last finite values, and ``crashed`` is 1; of a state function that gives others then, the last finite state.
 
     Args:
         instances: ``"train"``, ``"test"`` or ``"cifar10"``, the path of an instance file, or the instances themselves,
@@ -102,6 +102,7 @@ class SGDEnv(gym.Env[Any, Any]):
         self._next = 0
         self.instance_name = ""
         self._episode: Episode | None = None
+        self._last_state: Any = None
         self._story = Story()
 
     def _observation_space(self) -> spaces.Space[Any]:
@@ -205,16 +206,26 @@ class SGDEnv(gym.Env[Any, Any]):
         return given
 
     def _rewarded(self) -> float:
-        reward = float(self._reward(self))
+        given = self._reward(self)
+        try:
+            reward = float(given)
+        except (TypeError, ValueError):
+            reward = math.nan
         if not math.isfinite(reward):
             name = getattr(self._reward, "__name__", repr(self._reward))
-            raise ControlSettingError(f"the reward function {name} gave {reward}; it must give a finite number")
+            raise ControlSettingError(f"the reward function {name} gave {given!r}; it must give a finite number")
         return reward
 
     def _observe(self) -> Any:
-        if self.config.state is not None:
-            return self.config.state(self)
-        return (as_box if self.config.observation == "box" else as_dict)(self.episode.values)
+        if self.config.state is None:
+            return (as_box if self.config.observation == "box" else as_dict)(self.episode.values)
+        state = self.config.state(self)
+        if is_finite(state):
+            self._last_state = state
+        elif not self.episode.crashed:
+            name = getattr(self.config.state, "__name__", repr(self.config.state))
+            raise ControlSettingError(f"the state function {name} gave {state!r}; its numbers must be finite")
+        return self._last_state
 
     def _info(self) -> dict[str, Any]:
         episode = self.episode
@@ -246,6 +257,8 @@ def _by_name(instances: Instances) -> dict[str, SGDInstance]:
     """Give instances by name."""
     if isinstance(instances, str):
         return read_instances(instances)
+    if not isinstance(instances, Iterable):
+        instances = ()
     found = dict(instances) if isinstance(instances, Mapping) else {str(n): each for n, each in enumerate(instances)}
     if not found or not all(isinstance(each, SGDInstance) for each in found.values()):
         raise ControlSettingError("an environment needs at least one SGDInstance, or the name of an instance set")

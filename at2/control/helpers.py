@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from at2.errors import ShapeError
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
@@ -30,11 +32,25 @@ def forward_backward(
 
     Returns:
         Losses before any update, shape ``(n,)``, detached.
+
+    Raises:
+        ShapeError: If the loss function does not give one loss for each sample.
     """
     model.train()
-    losses = loss_function(model(images.to(device)), labels.to(device))
+    losses = _losses(loss_function, model(images.to(device)), labels.to(device))
     losses.mean().backward()  # type: ignore[no-untyped-call]
     return losses.detach()
+
+
+def _losses(loss_function: LossFunction, logits: Tensor, labels: Tensor) -> Tensor:
+    """Take the loss of each sample; a function that gives their mean is refused."""
+    losses = loss_function(logits, labels)
+    if losses.shape != labels.shape:
+        raise ShapeError(
+            f"the loss function must give one loss for each sample, shape {tuple(labels.shape)}; it gave shape "
+            f"{tuple(losses.shape)}; PyTorch's losses do so with reduction='none'"
+        )
+    return losses
 
 
 def run_epoch(
@@ -59,6 +75,7 @@ def run_epoch(
 
     Raises:
         ValueError: If there is no mini-batch.
+        ShapeError: If the loss function does not give one loss for each sample.
     """
     last, total, n_sample = math.nan, 0.0, 0
     for images, labels in batches:
@@ -93,6 +110,7 @@ def test(  # the published name; pytest collects nothing here
 
     Raises:
         ValueError: If there is no mini-batch, or `share` is out of range.
+        ShapeError: If the loss function does not give one loss for each sample.
     """
     if not 0 < share <= 1:
         raise ValueError(f"share must lie in (0, 1], {share} came")
@@ -105,7 +123,7 @@ def test(  # the published name; pytest collects nothing here
     with torch.no_grad():
         for images, labels in pairs[: math.ceil(share * len(pairs))]:
             logits = model(images.to(device))
-            losses.append(loss_function(logits, labels.to(device)))
+            losses.append(_losses(loss_function, logits, labels.to(device)))
             right.append(logits.argmax(1) == labels.to(device))
     model.train(was_training)
     return torch.cat(losses), torch.cat(right)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from at2.control.errors import InstanceError
+from at2.control.errors import ControlSettingError, InstanceError
 from at2.control.instance import COLUMNS, SGDInstance
 from at2.errors import FileError
 from at2.tables import data_path, whole_file
@@ -59,11 +59,18 @@ def generate_instances(
         cutoff: Epochs of every training.
         prefix: Their names are ``prefix-0``, ``prefix-1``, ...
 
+    Raises:
+        ControlSettingError: If `n` is below 1, or there is nothing to draw from.
+        InstanceError: If what is drawn is not sound.
+
     Example:
         >>> instances = generate_instances(2, seed=0, prefix="mine")
         >>> list(instances), instances == generate_instances(2, seed=0, prefix="mine")
         (['mine-0', 'mine-1'], True)
     """
+    if n < 1 or not datasets or not models:
+        message = f"n of at least 1, a dataset and a model wanted, got n={n}, {len(datasets)} and {len(models)}"
+        raise ControlSettingError(message)
     rng = np.random.default_rng(seed)
     return {f"{prefix}-{number}": _draw(rng, datasets, models, fractions, cutoff) for number in range(n)}
 
@@ -109,7 +116,7 @@ def read_instances(name_or_path: str | os.PathLike[str]) -> dict[str, SGDInstanc
     """
     path = data_path(PUBLISHED[str(name_or_path)]) if str(name_or_path) in PUBLISHED else Path(name_or_path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a mark in front
     except (OSError, UnicodeDecodeError) as error:
         names = ", ".join(PUBLISHED)
         message = f"cannot read the instances {str(path)!r}: {error}; published sets are {names}"
@@ -127,7 +134,10 @@ def read_instances(name_or_path: str | os.PathLike[str]) -> dict[str, SGDInstanc
     return found
 
 
-def _add(found: dict[str, SGDInstance], row: Mapping[str, str], *, where: str) -> None:
+def _add(found: dict[str, SGDInstance], row: Mapping[Any, Any], *, where: str) -> None:
+    if not row["id"] or None in row:
+        what = "has no id" if not row["id"] else f"has more cells than the {len(row) - 1} columns"
+        raise InstanceError(f"{where} {what}; mend the row", parameter="id")
     if row["id"] in found:
         raise InstanceError(f"{where}: the id {row['id']!r} comes twice; give each instance its own", parameter="id")
     try:

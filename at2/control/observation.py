@@ -71,3 +71,18 @@ def as_dict(values: Mapping[str, float]) -> dict[str, np.ndarray]:
     """Give the entries as a dictionary of rows of one float32 each."""
     row = as_box(values)
     return {name: row[place : place + 1] for place, name in enumerate(NAMES)}
+
+
+def is_finite(observation: Any) -> bool:
+    """Say whether no number in an observation is NaN or infinite, however it is nested.
+
+    Example:
+        >>> is_finite({"loss": np.array([1.0]), "more": (2, np.nan)}), is_finite((1, [2.0]))
+        (False, True)
+    """
+    if isinstance(observation, Mapping):
+        return all(map(is_finite, observation.values()))
+    if isinstance(observation, tuple | list):
+        return all(map(is_finite, observation))
+    row = np.asarray(observation)
+    return row.dtype.kind not in "fc" or bool(np.isfinite(row).all())

@@ -14,6 +14,7 @@ from gymnasium.utils.env_checker import check_env
 from at2.control import ActionError, ControlSettingError, EnvConfig, EpisodeError, SGDEnv, SGDInstance
 from at2.control.controllers.learned import LogRateAction
 from at2.control.observation import NAMES
+from at2.errors import DeviceError
 
 Outcome = tuple[list[np.ndarray], list[float], dict[str, Any]]
 
@@ -246,7 +247,10 @@ def test_instances_are_taken_in_order_at_random_or_as_asked(tiny: SGDInstance) -
         ({"max_lr": 0.0}, "max_lr must lie in"),
         ({"max_lr": math.nan}, "max_lr must lie in"),
         ({"discount": 1.0}, r"discount must lie in \[0, 1\)"),
-        ({"cutoff_steps": 0}, "cutoff_steps must be at least 1"),
+        ({"max_lr": "high"}, r"max_lr must lie in \(0, 1e\+30\], 'high' came"),
+        ({"discount": None}, r"discount must lie in \[0, 1\), None came"),
+        ({"cutoff_steps": 0}, "cutoff_steps must be a whole number of at least 1, 0 came"),
+        ({"cutoff_steps": 1.5}, "cutoff_steps must be a whole number of at least 1, 1.5 came"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict[str, Any], message: str) -> None:
@@ -254,7 +258,36 @@ def test_wrong_settings_are_named(settings: dict[str, Any], message: str) -> Non
         EnvConfig(**settings)
 
 
+def test_a_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(DeviceError, match=r"cannot train on device 'abacus' here \(.*\); there are 'cpu'"):
+        EnvConfig(device="abacus")
+
+
+def test_a_reward_or_state_that_is_no_number_does_not_travel_on(tiny: SGDInstance) -> None:
+    env = SGDEnv([tiny], EnvConfig(reward=lambda env: None))  # type: ignore[arg-type,return-value]
+    env.reset(seed=0)
+    with pytest.raises(ControlSettingError, match="the reward function <lambda> gave None; it must give a finite"):
+        env.step([0.01])
+
+    def weight(env: SGDEnv) -> np.ndarray:
+        return next(env.episode.training.network.parameters()).detach().numpy().ravel()[:1].copy()
+
+    space = gym.spaces.Box(-np.inf, np.inf, (1,))
+    env = SGDEnv([tiny], EnvConfig(state=weight, observation_space=space))
+    env.reset(seed=0)
+    seen, *_ = env.step([0.01])
+    with torch.no_grad():
+        next(env.episode.training.network.parameters()).fill_(math.nan)
+    after, reward, terminated, *_ = env.step([0.01])
+    assert (after.tolist(), reward, terminated) == (seen.tolist(), tiny.crash_penalty, True)
+    env = SGDEnv([tiny], EnvConfig(state=lambda env: np.array([np.nan]), observation_space=space))
+    with pytest.raises(ControlSettingError, match=r"the state function <lambda> gave array\(\[nan\]\); its numbers"):
+        env.reset(seed=0)
+
+
 def test_an_environment_needs_instances_and_a_known_way_to_render(tiny: SGDInstance) -> None:
+    with pytest.raises(ControlSettingError, match="needs at least one SGDInstance"):
+        SGDEnv(3)  # type: ignore[arg-type]
     for nothing in ([], {}, [1]):
         with pytest.raises(ControlSettingError, match="at least one SGDInstance"):
             SGDEnv(nothing)  # type: ignore[arg-type]

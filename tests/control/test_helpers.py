@@ -10,6 +10,7 @@ from torch.nn import functional
 from at2.control import EnvConfig, SGDBenchmark, forward_backward, run_epoch
 from at2.control import test as evaluate
 from at2.control.benchmark import BenchmarkConfig
+from at2.errors import ShapeError
 
 
 def _losses(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -31,6 +32,18 @@ def test_forward_backward_by_hand(network: nn.Linear) -> None:
     p = 1 / (1 + math.e**-2)  # gradient of the mean loss: x p of the second sample, over 2
     assert network.weight.grad is not None
     assert network.weight.grad.reshape(-1).tolist() == pytest.approx([p, -p])
+
+
+def test_a_loss_function_that_gives_the_mean_is_refused(network: nn.Linear) -> None:
+    batch = torch.tensor([[0.0], [2.0]]), torch.tensor([0, 1])
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
+    said = r"one loss for each sample, shape \(2,\); it gave shape \(\); PyTorch's losses do so with reduction='none'"
+    with pytest.raises(ShapeError, match=said):
+        forward_backward(network, functional.cross_entropy, *batch)
+    with pytest.raises(ShapeError, match=said):
+        run_epoch(network, functional.cross_entropy, [batch], optimizer)
+    with pytest.raises(ShapeError, match=said):
+        evaluate(network, functional.cross_entropy, [batch])
 
 
 def test_an_epoch_gives_the_last_and_the_mean_loss(network: nn.Linear) -> None:

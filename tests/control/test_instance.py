@@ -4,11 +4,13 @@ import math
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from at2.control import (
+    ControlSettingError,
     EnvConfig,
     InstanceError,
     SGDEnv,
@@ -65,6 +67,14 @@ def test_files_hold_instances_exactly(tmp_path: Path) -> None:
     write_instances(instances, tmp_path / "mine.csv")
     assert read_instances(tmp_path / "mine.csv") == instances
     assert generate_instances(5, seed=8) != instances
+    (tmp_path / "mine.csv").write_text((tmp_path / "mine.csv").read_text(), encoding="utf-8-sig")
+    assert read_instances(tmp_path / "mine.csv") == instances  # as a spreadsheet saves it
+
+
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 1, "models": ()}, {"n": 1, "datasets": ()}])
+def test_nothing_to_draw_is_said(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ControlSettingError, match="n of at least 1, a dataset and a model wanted, got n="):
+        generate_instances(**wrong, seed=0)
 
 
 def test_the_published_sets_are_large_and_have_nothing_in_common() -> None:
@@ -95,6 +105,8 @@ def _edit(path: Path, old: str, new: str) -> Path:
     [
         (",cutoff,", ",", r"columns id, model, .* wanted, cutoff missing"),
         ("id,", "name,", "id missing"),
+        ("instance-1", "", "line 3 has no id"),
+        ("-10.0", "-10.0,5", "line 2 has more cells than the 11 columns"),
         ("instance-1", "instance-0", "line 3: the id 'instance-0' comes twice"),
         ("patch-2x3", "resnet-9", "line 2: model must be a network of at2, 'resnet-9' came"),
         ("{", "(", "line 2: optimizer_params must be a JSON object"),
@@ -124,6 +136,10 @@ def test_cifar10_runs_where_its_folder_is_given(tmp_path: Path, monkeypatch: pyt
     env.reset(seed=0)
     assert env.episode.training.task.size == 32
     assert env.step([0.001])[4]["crashed"] is False
+    every = SGDEnv("cifar10", EnvConfig(mode="step", order="cycle"))
+    for name in every.instances:
+        assert every.reset()[1]["instance"] == name
+        assert every.step([0.001])[4]["crashed"] is False
 
 
 def test_data_are_split_by_fraction_and_ratio_and_the_seed() -> None:
