@@ -274,6 +274,6 @@ def _epochs(progress: Progress) -> Iterator[tuple[float | None, float, int]]:
     """Validation and test accuracy and updates of each epoch, in the order of training."""
     done: dict[Any, int] = {}
     for epoch in progress.epochs:
-        n_step = int(epoch.metrics.get("n_step", 0))
-        yield epoch.value, epoch.metrics.get("test_acc_top1", math.nan), n_step - done.get(epoch.config_id, 0)
-        done[epoch.config_id] = n_step
+        before = done.get(epoch.config_id, 0)
+        done[epoch.config_id] = int(epoch.metrics.get("n_step", before))  # an epoch that crashed tells none
+        yield epoch.value, epoch.metrics.get("test_acc_top1", math.nan), done[epoch.config_id] - before

@@ -12,6 +12,8 @@ from at2.bench.live.kept import do_and_keep, read_result
 from at2.bench.live.methods import METHODS, Setting, Trail, run_method
 from at2.cli.main import cli
 from at2.errors import UnknownNameError
+from at2.recommend import Budget
+from at2.recommend.live import Epoch, Progress
 from at2.space import hyperrec_small_space
 from at2.tables import LearningCurveTable
 
@@ -74,6 +76,18 @@ def test_the_test_accuracy_is_that_of_the_best_epoch_by_validation() -> None:
     for validation, test in ((0.5, 0.6), (0.9, 0.7), (0.9, 0.8), (None, 1.0), (0.8, 0.9)):
         trail.add(validation, test, n_step=2)
     assert trail == Trail(n_epochs=5, n_step=10, validation=0.9, test=0.7)
+
+
+def test_an_epoch_that_crashed_takes_no_updates_away() -> None:
+    progress = Progress(Budget(epochs=9), n_epoch=3, metric="val_acc_top1", maximize=True)
+    shown = {"val_acc_top1": 0.5, "test_acc_top1": 0.6}
+    progress.epochs = [
+        Epoch(0, "a", 1, 0.5, "ok", 1.0, metrics={**shown, "n_step": 10.0}),
+        Epoch(1, "b", 1, None, "diverged", 1.0, metrics={**shown, "n_step": 7.0}),
+        Epoch(2, "a", 2, 0.5, "ok", 1.0, metrics={**shown, "n_step": 20.0}),
+        Epoch(3, "a", 3, None, "crashed", 1.0, note="RuntimeError: out of luck"),
+    ]
+    assert [n_step for *_, n_step in methods._epochs(progress)] == [10, 7, 10, 0]
 
 
 def test_a_method_that_only_diverges_guesses(history: str, monkeypatch: pytest.MonkeyPatch) -> None:
