@@ -102,5 +102,13 @@ def test_a_network_that_does_not_take_the_images_is_said(tmp_path: Path, monkeyp
     assert "1 of 1 runs failed, the first: patch-16x160, seed 0: ShapeError" in done.output
 
 
+def test_a_device_that_is_not_there_is_said_before_anything_is_trained(tmp_path: Path) -> None:
+    words = ["train", "architectures", "--device", "abacus", "--record", str(tmp_path)]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 1
+    assert "cannot train on device 'abacus' here" in done.output
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_is_summarized_of_nothing(tmp_path: Path) -> None:
     assert summarize([make(record=tmp_path)]).empty
