@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from at2.control.errors import ControlSettingError
-from at2.training.device import training_device
+from at2.devices import usable_device
 
 if TYPE_CHECKING:
     from gymnasium import spaces
@@ -79,7 +79,7 @@ class EnvConfig:
         steps = self.cutoff_steps
         if steps is not None and not (isinstance(steps, Integral) and steps >= 1):
             raise ControlSettingError(f"cutoff_steps must be a whole number of at least 1, {steps!r} came")
-        training_device(self.device)
+        usable_device(self.device)
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

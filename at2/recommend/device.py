@@ -7,32 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from at2.errors import DeviceError
 from at2.surrogate import Belief, History, Surrogate
-
-
-def check_device(device: str | torch.device | None) -> torch.device | None:
-    """Return the device of that name once a tensor has been there and back.
-
-    Args:
-        device: Such as ``"cpu"`` or ``"cuda"``; None stays None.
-
-    Raises:
-        DeviceError: If there is no such device here.
-
-    Example:
-        >>> check_device("cpu")
-        device(type='cpu')
-    """
-    if device is None:
-        return None
-    try:
-        torch.zeros(1, dtype=torch.float64).to(device).cpu()
-        return torch.device(device)
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
-        said = str(error).partition("\n")[0]
-        there = "'cpu', 'cuda'" if torch.cuda.is_available() else "'cpu'"
-        raise DeviceError(f"device {device!r} cannot be used here ({said}); there are {there}") from error
 
 
 def fit_on(surrogate: Surrogate, history: History, *, seed: int, device: torch.device | None) -> Belief:

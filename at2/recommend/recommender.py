@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from at2.devices import usable_device
 from at2.errors import CorruptFileError, FileError, TableError, TellError
 from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient
 from at2.recommend.budget import Budget
-from at2.recommend.device import check_device, fit_on
+from at2.recommend.device import fit_on
 from at2.recommend.header import check_header, make_header
 from at2.recommend.journal import Journal
 from at2.recommend.ledger import Ledger, SearchState, Told
@@ -102,7 +103,7 @@ class Recommender:
             raise TableError(f"goal must be 'recommend' or 'train', got {goal!r}")
         self.target, self.budget, self.seed, self.goal = target, budget, seed, goal
         self.stopping = StoppingRule(utility=utility, tolerance=tolerance, confidence=confidence)
-        self._device = check_device(device)
+        self._device = None if device is None else usable_device(device, dtype=torch.float64)
         self._surrogate = make_surrogate(surrogate) if isinstance(surrogate, str) else surrogate
         self._acquisition = acquisition or default_acquisition(self._surrogate, goal, priced=utility is not None)
         self._gauge = KnowledgeGradient() if goal == "recommend" else ExpectedBest()  # of what further epochs gain

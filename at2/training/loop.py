@@ -13,9 +13,9 @@ from torch.nn import functional
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from at2.devices import usable_device
 from at2.errors import At2Error, TaskError
 from at2.training.checkpoint import check_identity, read_checkpoint, write_checkpoint
-from at2.training.device import training_device
 from at2.training.networks import build_network
 from at2.training.randomness import OwnRandomness
 from at2.training.results import TOP, BatchResult, EpochResult, ScoreFunction, Scores, batch_values, rank_of_truth
@@ -85,7 +85,7 @@ class Training:
         config: Mapping[str, Any] | None = None,
     ) -> None:
         _check(task, batch_size=batch_size, label_smoothing=label_smoothing, l2=l2)
-        self.device = training_device(device)
+        self.device = usable_device(device)
         self.task, self.network, self.optimizer, self.scheduler = task, network.to(self.device), optimizer, scheduler
         self.per_batch_schedule, self.batch_size, self.seed = per_batch_schedule, batch_size, seed
         self.label_smoothing, self.l2, self.drop_last = label_smoothing, l2, drop_last
@@ -125,7 +125,7 @@ class Training:
         values: dict[str, Any] = dict(checked.config)
         network = build_network(
             values["model"], channels=task.channels, size=task.size, n_classes=task.n_classes, seed=seed
-        ).to(training_device(device))
+        ).to(usable_device(device))
         optimizer = checked.build_optimizer(network.parameters())
         return cls(
             task,

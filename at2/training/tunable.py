@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from at2.training.device import training_device
+from at2.devices import usable_device
 from at2.training.loop import Training
 from at2.training.tasks import ImageTask
 
@@ -49,7 +49,7 @@ class TunableTraining:
     device: str | torch.device = "cpu"
 
     def __post_init__(self) -> None:
-        training_device(self.device)
+        usable_device(self.device)
 
     def __call__(self, config: Mapping[str, Any], epochs: range, checkpoint: Path) -> Iterator[dict[str, float]]:
         """Yield accuracies and losses after each epoch, the validation accuracy first; NaN once it has diverged."""

@@ -109,7 +109,7 @@ def test_an_unknown_task_and_a_wrong_budget_are_answered(tmp_path: Path) -> None
     assert done.exit_code == 1
     assert "no task 'digit'" in done.output
     assert "wanted a budget such as '200 epochs'" in call(tmp_path, "--budget", "many")[1]
-    assert "cannot train on device 'abacus' here" in call(tmp_path, "--device", "abacus")[1]
+    assert "cannot compute on device 'abacus' here" in call(tmp_path, "--device", "abacus")[1]
 
 
 def progress() -> Progress:

@@ -259,7 +259,7 @@ def test_wrong_settings_are_named(settings: dict[str, Any], message: str) -> Non
 
 
 def test_a_device_that_is_not_there_is_named() -> None:
-    with pytest.raises(DeviceError, match=r"cannot train on device 'abacus' here \(.*\); there are 'cpu'"):
+    with pytest.raises(DeviceError, match=r"cannot compute on device 'abacus' here \(.*\); there are 'cpu'"):
         EnvConfig(device="abacus")
 
 

@@ -250,7 +250,7 @@ def test_metrics_of_ones_own(task: ImageTask) -> None:
 
 @pytest.mark.parametrize("build", [Training.from_config, lambda task, config, **more: TunableTraining(task, **more)])
 def test_a_device_that_is_not_there(task: ImageTask, build: Any) -> None:
-    with pytest.raises(DeviceError, match=r"cannot train on device 'abacus' here \(.*\); there are 'cpu'"):
+    with pytest.raises(DeviceError, match=r"cannot compute on device 'abacus' here \(.*\); there are 'cpu'"):
         build(task, CONFIGS["plain"], seed=0, device="abacus")
 
 

@@ -338,7 +338,7 @@ def test_a_table_that_cannot_be_written_costs_no_epoch(tmp_path: Path, monkeypat
     [
         ({"n_seed": 0}, ValueError, "n_seed and jobs must be at least 1, got n_seed=0, jobs=1"),
         ({"jobs": 0}, ValueError, "n_seed and jobs must be at least 1, got n_seed=2, jobs=0"),
-        ({"device": "abacus"}, DeviceError, r"cannot train on device 'abacus' here \(.*\); there are 'cpu'"),
+        ({"device": "abacus"}, DeviceError, r"cannot compute on device 'abacus' here \(.*\); there are 'cpu'"),
         (
             {"jobs": 2, "extra": {"mine": (Metric("mine", maximize=True), lambda logits, labels: 0.0)}},
             ValueError,

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from at2.devices import usable_device
 from at2.errors import FileError, TableError, TaskError
 from at2.processes import run_all
 from at2.tables import LearningCurveTable, Metric, RunStatus, whole_file
-from at2.training.device import training_device
 from at2.training.recorder.assemble import Cell, assemble, disassemble
 from at2.training.recorder.holder import held
 from at2.training.recorder.plan import Recipe, Run, check_batches
@@ -114,7 +114,7 @@ def _check(
         raise ValueError(f"n_seed and jobs must be at least 1, got n_seed={n_seed}, jobs={jobs}")
     if out.is_dir():
         raise FileError(f"{out}: is a folder; give the name of a file, such as {out / 'recording.h5'}", path=out)
-    training_device(device)
+    usable_device(device)
     for name, (_, function) in extra.items() if jobs > 1 else ():
         try:
             pickle.dumps(function)

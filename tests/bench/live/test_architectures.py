@@ -106,7 +106,7 @@ def test_a_device_that_is_not_there_is_said_before_anything_is_trained(tmp_path:
     words = ["train", "architectures", "--device", "abacus", "--record", str(tmp_path)]
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 1
-    assert "cannot train on device 'abacus' here" in done.output
+    assert "cannot compute on device 'abacus' here" in done.output
     assert not list(tmp_path.iterdir())
 
 
