@@ -25,14 +25,19 @@ class WeightedBelief:
     The value of a configuration is the best reading of its full curve. It is at least the best reading seen, and known
     once the curve is complete.
 
+    Decisions see the deviations of the leading configurations in all; `interval` and `log_density` see those of each
+    configuration's rank (`TargetPrior.widened`).
+
     Args:
-        posterior: The hypotheses.
+        posterior: The hypotheses, for decisions.
         warp: Map from oriented user units to latent units.
+        widened: The same for intervals and densities; None takes those of the decisions.
     """
 
-    def __init__(self, posterior: Posterior, warp: Warp) -> None:
+    def __init__(self, posterior: Posterior, warp: Warp, *, widened: Posterior | None = None) -> None:
         prior = posterior.hypotheses.prior
-        self._posterior, self._warp = posterior, warp
+        self._posterior, self._warp, self._widened = posterior, warp, widened
+        self._pending: tuple[tuple[int, int, float | None], ...] = ()  # what the widened one has not been told yet
         self._best = prior.mean.new_full((prior.n_config,), -math.inf)
         self._length = torch.zeros(prior.n_config, dtype=torch.long, device=self._best.device)
 
@@ -61,6 +66,7 @@ class WeightedBelief:
         latent = float(self._warp.forward(torch.tensor(value, dtype=self._best.dtype)))
         latent = self._draw_in(latent)
         self._posterior.observe(config, epoch, latent)
+        self._pending += ((config, epoch, latent),)
         self._best, self._length = self._best.clone(), self._length.clone()
         self._best[config] = max(float(self._best[config]), latent)
         self._length[config] = max(int(self._length[config]), epoch + 1)
@@ -73,6 +79,7 @@ class WeightedBelief:
     def fantasize(self, config: int, epoch: int) -> None:
         """Condition on a reading that is still out, as if it came back just as expected."""
         self._posterior.fantasize(config, epoch)
+        self._pending += ((config, epoch, None),)
 
     def fork(self) -> WeightedBelief:
         """Return an independent copy."""
@@ -81,13 +88,27 @@ class WeightedBelief:
         twin._posterior = self._posterior.fork()
         return twin
 
+    def _for_intervals(self) -> Posterior:
+        """The widened posterior, told what it missed; it costs nothing as long as nobody asks."""
+        if self._widened is None:
+            return self._posterior
+        if self._pending:
+            told = self._widened.fork()
+            for config, epoch, latent in self._pending:
+                if latent is None:
+                    told.fantasize(config, epoch)
+                else:
+                    told.observe(config, epoch, latent)
+            self._widened, self._pending = told, ()
+        return self._widened
+
     def predict(self, configs: Tensor | None = None) -> Prediction:
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``.
 
         Args:
             configs: Rows to predict; None predicts all.
         """
-        share, mean, variance = self._cells(configs)
+        share, mean, variance = self._cells(self._posterior, configs)
         return unwarp_moments(self._warp, *self._pool(mean, variance, share))
 
     def interval(self, probability: float, configs: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -97,7 +118,7 @@ class WeightedBelief:
             probability: That a reading lies inside, in (0, 1).
             configs: Rows to predict; None predicts all.
         """
-        parts, tail = self._cells(configs), 0.5 * (1.0 - probability)
+        parts, tail = self._cells(self._for_intervals(), configs), 0.5 * (1.0 - probability)
         low, high = (mixture_quantile(*parts, p) for p in (tail, 1.0 - tail))
         return self._warp.inverse(low), self._warp.inverse(high)
 
@@ -108,30 +129,32 @@ class WeightedBelief:
             values: Readings in oriented user units, ``(n_config, n_epoch)``.
             configs: Their rows; None means all.
         """
-        return mixture_log_density(*self._cells(configs), self._warp.forward(values.to(self._best)))
+        return mixture_log_density(
+            *self._cells(self._for_intervals(), configs), self._warp.forward(values.to(self._best))
+        )
 
     @property
     def warp(self) -> Warp:
         """Map from oriented user units to latent units."""
         return self._warp
 
-    def _cells(self, configs: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _cells(self, posterior: Posterior, configs: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Weights ``(n,)`` of the hypotheses, and their means and variances ``(n, n_config, n_epoch)``.
 
         All of them: the unlikely ones are the wide ones, and intervals need those.
         """
-        prior = self._posterior.hypotheses.prior
+        prior = posterior.hypotheses.prior
         device = prior.mean.device
         rows = torch.arange(prior.n_config, device=device) if configs is None else configs.to(device)
-        which = torch.arange(len(self._posterior.hypotheses), device=device)
+        which = torch.arange(len(posterior.hypotheses), device=device)
         epochs = torch.arange(self.n_epoch, device=device)
         parts = []
         for some in torch.split(rows, _N_ROWS):  # keeps memory small
             cells = torch.cartesian_prod(some, epochs).reshape(-1, 2)
-            moments = torch.stack(self._posterior.cell_moments(cells[:, 0], cells[:, 1], which))
+            moments = torch.stack(posterior.cell_moments(cells[:, 0], cells[:, 1], which))
             parts.append(moments.reshape(2, len(which), len(some), self.n_epoch))
         moments = torch.cat(parts, 2)
-        return self._posterior.weights, moments[0], moments[1]
+        return posterior.weights, moments[0], moments[1]
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""

@@ -11,6 +11,8 @@ from at2.surrogate.kernels import ConfigKernel, embed
 
 _SHRINK = 0.2  # share of an epoch covariance that is moved to its diagonal
 _LEADING = 8  # components over the epochs in which configurations are compared
+_NEIGHBOURS = 0.1  # standard deviation, in shares of the ranks, of the window in which spreads are averaged
+_LEAST_SPREAD, _LARGEST_SPREAD = 0.5, 5.0
 _STEPS = 40
 _LARGEST_FIT = 256  # configurations in the fit of the kernel; more would change little and cost their cube
 
@@ -44,6 +46,23 @@ def common_covariance(common: Tensor) -> Tensor:
     """
     n_source = common.shape[0]
     return share_of_deviation(n_source) * common.T @ common / n_source
+
+
+def spread_by_rank(residuals: Tensor, between: Tensor, ranks: Tensor, asked: Tensor) -> Tensor:
+    """Return how much further than ``Ke`` says configurations deviate, by their rank on the sources.
+
+    Args:
+        residuals: Each configuration's own part, shape ``(n_source, n_config, n_column)``.
+        between: ``Ke``.
+        ranks: Their ranks on the other sources as shares, ``(n_source, n_config)``.
+        asked: Ranks to answer for, shape ``(n,)``.
+
+    Returns:
+        Factors of the standard deviation, ``(n,)``, in [0.5, 5]: means over the neighbouring ranks.
+    """
+    size = share_of_deviation(residuals.shape[0]) * (residuals.square() / between.diagonal()).mean(-1).flatten()
+    near = torch.exp(-0.5 * ((asked[:, None] - ranks.flatten()) / _NEIGHBOURS).square())
+    return ((near @ size) / near.sum(1)).sqrt().clamp(_LEAST_SPREAD, _LARGEST_SPREAD)
 
 
 def share_of_deviation(n_source: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,8 +15,15 @@ from at2.surrogate.transfer.deviation import (
     epoch_covariance,
     generic_config_kernel,
     generic_epoch_covariance,
+    spread_by_rank,
 )
-from at2.surrogate.transfer.residuals import leave_one_out_residuals, rank_weights, split_common
+from at2.surrogate.transfer.residuals import (
+    leave_one_out_residuals,
+    rank_share,
+    rank_weights,
+    ranks_on_others,
+    split_common,
+)
 from at2.surrogate.transfer.sources import Sources
 
 _LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard deviation, however alike the sources
@@ -35,6 +42,8 @@ class TargetPrior:
             ``(n_column, n_column)``.
         config_covariance: ``Kc``.
         epoch_covariance: ``Ke``.
+        spread: How much further each configuration deviates than that, as a factor of the standard deviation,
+            ``(n_config,)``; see `widened`.
         location: Prior mean of ``m``, in latent units.
         location_variance: Prior variance of ``m``, in units of ``s^2``.
         log_scale: Prior mean of ``log s``.
@@ -46,6 +55,7 @@ class TargetPrior:
     common_covariance: Tensor
     config_covariance: Tensor
     epoch_covariance: Tensor
+    spread: Tensor
     location: float
     location_variance: float
     log_scale: float
@@ -60,6 +70,16 @@ class TargetPrior:
     def n_epoch(self) -> int:
         """Length of a full training; the column after the last epoch is the best of the curve."""
         return self.mean.shape[1] - 1
+
+    def widened(self) -> TargetPrior:
+        """Return the prior in which every configuration deviates as far as those of its rank do.
+
+        Configurations of low rank deviate further than the leading ones, mostly downwards. A Gaussian cannot say so
+        without making them look promising as well, and budgets would go to them: this is for intervals, not for
+        decisions.
+        """
+        widened = self.config_covariance * torch.outer(self.spread, self.spread)
+        return replace(self, config_covariance=widened, spread=torch.ones_like(self.spread))
 
 
 def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0) -> TargetPrior:
@@ -88,11 +108,19 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
         common_covariance=common_covariance(common),
         config_covariance=config_covariance(residuals, features, between, seed=seed) + torch.diag(unsure),
         epoch_covariance=between,
+        spread=_spread(z, residuals, between),
         location=location,
         location_variance=location_variance,
         log_scale=log_scale,
         log_scale_spread=spread,
     )
+
+
+def _spread(curves: Tensor, residuals: Tensor, between: Tensor) -> Tensor:
+    if curves.shape[0] == 1:
+        return torch.ones_like(curves[0, :, 0])
+    asked = rank_share(curves[:, :, -1].mean(0))
+    return spread_by_rank(residuals, between, ranks_on_others(curves), asked)
 
 
 def _location(sources: Sources) -> tuple[float, float]:
@@ -127,6 +155,7 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         common_covariance=trends.T @ trends,
         config_covariance=generic_config_kernel(points.shape[1], points).matrix(points),
         epoch_covariance=generic_epoch_covariance(n_epoch, points),
+        spread=points.new_ones(n_config),
         location=0.0,
         location_variance=_UNKNOWN_LOCATION_SPREAD**2,
         log_scale=0.0,

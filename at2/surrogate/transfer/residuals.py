@@ -54,12 +54,28 @@ def rank_weights(curves: Tensor) -> Tensor:
         [[True, False], [False, True]]
     """
     n, n_config, _ = curves.shape
-    values = curves[:, :, -1]
     if n == 1:
-        return torch.full_like(values, 1.0 / n_config)
-    others = values.sum(0) - values
-    rank = others.argsort(dim=1, descending=True, stable=True).argsort(1).to(values)
-    return torch.softmax(-rank / (_REACH * n_config), 1)
+        return torch.full_like(curves[:, :, -1], 1.0 / n_config)
+    return torch.softmax(-ranks_on_others(curves) / _REACH, 1)
+
+
+def ranks_on_others(curves: Tensor) -> Tensor:
+    """Return the rank of each configuration by its mean value on the other sources, 0 the best, as a share of all.
+
+    Args:
+        curves: ``Z``, shape ``(n_source, n_config, n_column)``, at least two sources.
+
+    Returns:
+        Tensor of shape ``(n_source, n_config)`` in [0, 1).
+    """
+    values = curves[:, :, -1]
+    return rank_share(values.sum(0) - values)
+
+
+def rank_share(values: Tensor) -> Tensor:
+    """Return ranks along the last dimension, 0 the largest, divided by their number."""
+    order = values.argsort(dim=-1, descending=True, stable=True)
+    return order.argsort(-1).to(values) / values.shape[-1]
 
 
 def split_common(residuals: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -58,7 +58,7 @@ class WeightedSources:
             sources = standardize(completed.mean, None if completed.exact else completed.variance)
             if sources.n_source:
                 prior = fit_prior(sources, history.features.to(completed.mean), history.n_epoch, seed=seed)
-                return WeightedBelief(self._posterior(prior), warp)
+                return WeightedBelief(self._posterior(prior), warp, widened=self._posterior(prior.widened()))
         return ColdBelief(lambda: self._posterior(prior_without_sources(history.features, history.n_epoch)), warp)
 
     def _posterior(self, prior: TargetPrior) -> Posterior:

@@ -1,6 +1,7 @@
 """at2/surrogate/transfer: belief, surrogate, sources, features, deviation."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,15 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from at2.surrogate import History, WeightedSources
-from at2.surrogate.transfer.belief import _at_least
+from at2.surrogate.transfer.belief import WeightedBelief, _at_least
 from at2.surrogate.transfer.deviation import (
     config_covariance,
     epoch_covariance,
     generic_epoch_covariance,
+    spread_by_rank,
 )
-from at2.surrogate.transfer.hypotheses import Grid
+from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
+from at2.surrogate.transfer.posterior import Posterior
+from at2.surrogate.transfer.prior import fit_prior
 from at2.surrogate.transfer.residuals import leave_one_out_residuals, rank_weights, split_common
 from at2.surrogate.transfer.sources import draw_in, standardize
+from at2.surrogate.warp import LogitWarp
 from tests.surrogate.transfer.problems import small_curves, small_history
 
 
@@ -158,6 +163,37 @@ def test_configurations_count_by_their_rank_on_the_other_sources() -> None:
     assert bool((ordered.diff() < 0).all())
     assert abs(float(ordered[0] / ordered[10]) - math.e) < 1e-9
     assert float(rank_weights(values[:1]).std()) == 0.0
+
+
+def test_spread_follows_the_ranks() -> None:
+    generator = torch.Generator().manual_seed(3)
+    ranks = torch.stack([torch.randperm(200, generator=generator), torch.randperm(200, generator=generator)]) / 200
+    residuals = torch.randn(2, 200, 6, generator=generator, dtype=torch.float64) * (1.0 + 2.0 * ranks[:, :, None])
+    between = 0.5 * torch.eye(6, dtype=torch.float64)  # half of the variance of two sources' residuals is a deviation's
+    asked = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
+    found = spread_by_rank(residuals, between, ranks.double(), asked)
+    assert bool((found / (1.0 + 2.0 * asked) - 1.0).abs().max() < 0.12)
+
+
+def test_intervals_widen_with_the_spread_and_decisions_do_not() -> None:
+    prior = fit_prior(standardize(torch.logit(small_curves()[:, 0])), torch.linspace(0, 1, 6).double()[:, None], 5)
+    wide = replace(prior, spread=torch.linspace(1.0, 3.0, 6, dtype=torch.float64)).widened()
+    assert torch.equal(wide.config_covariance[0, 0], prior.config_covariance[0, 0])
+    torch.testing.assert_close(wide.config_covariance[5, 5], 9.0 * prior.config_covariance[5, 5])
+    plain, both = (
+        WeightedBelief(Posterior(Hypotheses(prior, Grid())), LogitWarp(), widened=w)
+        for w in (None, Posterior(Hypotheses(wide, Grid())))
+    )
+    for belief in (plain, both):
+        belief.observe(1, 0, 0.4)
+        belief.observe(1, 1, 0.5)
+        belief.fantasize(2, 0)
+    torch.testing.assert_close(both.values().std, plain.values().std)
+    torch.testing.assert_close(both.predict().std, plain.predict().std)
+    (low, high), (narrow_low, narrow_high) = both.fork().interval(0.9), plain.interval(0.9)
+    widening = ((high - low) / (narrow_high - narrow_low)).mean(1)
+    assert float(widening[5]) > 1.2 * float(widening[0])
+    assert torch.equal(both.interval(0.9)[0], low)  # whether it was asked before or in a copy
 
 
 def test_what_configurations_have_in_common_is_split_off() -> None:
