@@ -12,6 +12,7 @@ from at2.surrogate.kernels import ConfigKernel, embed
 _SHRINK = 0.2  # share of an epoch covariance that is moved to its diagonal
 _LEADING = 8  # components over the epochs in which configurations are compared
 _NEIGHBOURS = 0.1  # standard deviation, in shares of the ranks, of the window in which spreads are averaged
+_BANDS = 64  # of equal numbers of ranks
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.5, 5.0
 _STEPS = 40
 _LARGEST_FIT = 256  # configurations in the fit of the kernel; more would change little and cost their cube
@@ -54,15 +55,20 @@ def spread_by_rank(residuals: Tensor, between: Tensor, ranks: Tensor, asked: Ten
     Args:
         residuals: Each configuration's own part, shape ``(n_source, n_config, n_column)``.
         between: ``Ke``.
-        ranks: Their ranks on the other sources as shares, ``(n_source, n_config)``.
-        asked: Ranks to answer for, shape ``(n,)``.
+        ranks: Their ranks on the other sources as shares in [0, 1), ``(n_source, n_config)``.
+        asked: Ranks to answer for, shape ``(n,)``, likewise.
 
     Returns:
         Factors of the standard deviation, ``(n,)``, in [0.5, 5]: means over the neighbouring ranks.
     """
-    size = share_of_deviation(residuals.shape[0]) * (residuals.square() / between.diagonal()).mean(-1).flatten()
-    near = torch.exp(-0.5 * ((asked[:, None] - ranks.flatten()) / _NEIGHBOURS).square())
-    return ((near @ size) / near.sum(1)).sqrt().clamp(_LEAST_SPREAD, _LARGEST_SPREAD)
+    size = share_of_deviation(residuals.shape[0]) * (residuals.square() / between.diagonal()).mean(-1)
+    where = (ranks * _BANDS).long().flatten()
+    total = size.new_zeros(_BANDS).index_add(0, where, size.flatten())
+    count = size.new_zeros(_BANDS).index_add(0, where, torch.ones_like(size).flatten())
+    middle = (torch.arange(_BANDS, device=size.device) + 0.5).to(size) / _BANDS
+    near = torch.exp(-0.5 * ((middle[:, None] - middle) / _NEIGHBOURS).square())
+    spread = ((near @ total) / (near @ count)).sqrt().clamp(_LEAST_SPREAD, _LARGEST_SPREAD)
+    return spread[(asked * _BANDS).long()]
 
 
 def share_of_deviation(n_source: int) -> float:
