@@ -13,6 +13,7 @@ PACKAGE = Path(at2.__file__).parent
 ROOMS = (
     "errors",
     "processes",
+    "devices",
     "space",
     "tables",
     "training",
