@@ -28,7 +28,6 @@ _NOISE = math.log(0.02)  # prior of the log noise variance: mean; the deviation 
 _JITTER = 1e-5
 _MAX_CURVES = 1500
 _BLOCK = 256  # curves predicted at once, so that their covariances stay in the cache
-_PANEL = 300  # rows of the root's triangle that are taken at once, so that little of its empty half is multiplied
 
 
 @dataclass(frozen=True)
@@ -76,11 +75,10 @@ class CurveProcess:
 
     def _predict(self, inputs: ProcessInputs) -> tuple[Tensor, Tensor]:
         cross = kernel(inputs, self.inputs, self.parameters)
+        mean = cross @ self._pull
         variance = prior_variance(inputs, self.parameters) + _noise(self.parameters)
-        for rows in torch.arange(len(self.inputs)).split(_PANEL):  # type: ignore[no-untyped-call]
-            end = int(rows[-1]) + 1  # the root is lower triangular: what lies beyond is zero
-            variance -= (cross[:, :end] @ self._root[int(rows[0]) : end, :end].T).square().sum(1)
-        return cross @ self._pull, variance.clamp_min(1e-10).sqrt()
+        variance -= _times_triangle(self._root, cross).square_().sum(1)
+        return mean, variance.clamp_min(1e-10).sqrt()
 
     def leave_one_out(self) -> tuple[Tensor, Tensor]:
         """Return what the process would predict for each training curve without it, ``(n,)`` each."""
@@ -165,10 +163,10 @@ def kernel(first: ProcessInputs, second: ProcessInputs, parameters: Tensor) -> T
     d = first.features.shape[1]
     plain, squashed, linear, _, share, offset = parameters[2 * d :].exp()
     a, b = first.features, second.features
-    shared: Tensor = plain * _matern(a, b, parameters[:d]) + squashed * _matern(
-        squash(a), squash(b), parameters[d : 2 * d]
-    )
-    shared = shared + linear * (1 + squash(a) @ squash(b).T / max(d, 1))
+    in_a, in_b = squash(a), squash(b)
+    shared: Tensor = _matern(a, b, parameters[:d]).mul_(plain)  # in place: these matrices are the cost of a prediction
+    shared.add_(_matern(in_a, in_b, parameters[d : 2 * d]).mul_(squashed))
+    shared.add_((in_a @ in_b.T).div_(max(d, 1)).add_(1).mul_(linear))
     if not bool((second.tasks > 0).any()):  # one task only
         return shared
     same = (first.tasks[:, None] == second.tasks).to(shared.dtype)
@@ -195,9 +193,10 @@ def _matern(first: Tensor, second: Tensor, log_lengths: Tensor) -> Tensor:
     """Return a Matern kernel of smoothness 5/2 with variance 1."""
     unit = math.sqrt(5) / log_lengths.exp()
     a, b = first * unit, second * unit
-    square = torch.addmm(b.square().sum(1), a, b.T, alpha=-2) + a.square().sum(1)[:, None]
-    far = square.clamp_min(1e-12).sqrt()
-    return torch.addcmul(1 + far, far, far, value=1 / 3) * (-far).exp()
+    square = torch.addmm(b.square().sum(1), a, b.T, alpha=-2).add_(a.square().sum(1)[:, None])
+    far = square.clamp_min_(1e-12).sqrt_()
+    falling = (-far).exp_()
+    return torch.addcmul(1 + far, far, far, value=1 / 3).mul_(falling)
 
 
 def _loss(inputs: ProcessInputs, targets: Tensor, parameters: Tensor) -> Tensor:
@@ -211,6 +210,14 @@ def _loss(inputs: ProcessInputs, targets: Tensor, parameters: Tensor) -> Tensor:
     prior: Tensor = (lengths - _LENGTH).square().sum() + ((rest - middle) / 1.5).square().sum()
     loss: Tensor = evidence + 0.5 * prior
     return loss
+
+
+def _times_triangle(lower: Tensor, rows: Tensor) -> Tensor:
+    """Return ``rows @ lower.T``, written over ``rows``; half the work of a product, as the other triangle is empty."""
+    from scipy.linalg.blas import dtrmm  # torch has no such product
+
+    product = dtrmm(1.0, lower.numpy().T, rows.numpy().T, trans_a=1, overwrite_b=1)  # columns first, as BLAS has it
+    return torch.from_numpy(product.T)
 
 
 def _noise(parameters: Tensor) -> Tensor:
