@@ -80,7 +80,7 @@ def run_cases(
         on_case: Is told each case that is done, and how it went.
 
     Returns:
-        A row per case: its fields, and the measures of `scores`.
+        A row per case that succeeded, in the order of `cases`: its fields, and the measures of `scores`.
     """
     done = _read(results)
     open_cases = [case for case in cases if fresh or not _rows_of(done, case).any()]
@@ -95,10 +95,8 @@ def run_cases(
         done = pd.DataFrame([*kept, dataclasses.asdict(case) | values])
         write_frame_file(done, results)
         on_case(case, f"mse {values['mse']:.3g}")
-    wanted = np.zeros(len(done), dtype=bool)
-    for case in cases:
-        wanted |= _rows_of(done, case)
-    return done[wanted].reset_index(drop=True)
+    rows = [int(row) for case in cases for row in np.flatnonzero(_rows_of(done, case))]
+    return done.iloc[list(dict.fromkeys(rows))].reset_index(drop=True)
 
 
 def measure_case(case: CurveCase) -> dict[str, float]:

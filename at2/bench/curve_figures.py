@@ -58,12 +58,24 @@ def draw_tuning(frame: pd.DataFrame, path: Path) -> None:
     """Draw every configuration's best error, random or proposed by a model, and the best so far against epochs spent.
 
     Args:
-        frame: Frame of `at2.bench.curve_tuning.compare_tuners`.
+        frame: Frame of `at2.bench.curve_tuning.compare_tuners`; each network has a row of panels.
         path: The PNG file.
     """
-    figure = _figure(10.0, 4.0)
-    left, right = figure.subplots(1, 2)
-    best = frame.groupby(["tuner", "seed", "run"], sort=False).agg(
+    networks = list(frame["network"].unique())
+    figure = _figure(10.0, 4.0 * len(networks))
+    for network, (left, right) in zip(networks, figure.subplots(len(networks), 2, squeeze=False), strict=True):
+        _draw_tuners(frame[frame["network"] == network], left, right)
+        for panel, title in ((left, f"{network}: each configuration"), (right, f"{network}: best so far")):
+            panel.set_yscale("log")
+            panel.set_title(title)
+            panel.set_xlabel("training epochs spent")
+            panel.legend(framealpha=0.85, edgecolor="none")
+        left.set_ylabel("squared error on validation")
+    _save(figure, path)
+
+
+def _draw_tuners(frame: pd.DataFrame, left: Any, right: Any) -> None:
+    best = frame.groupby(["tuner", "seed", "config_number"], sort=False).agg(
         spent=("spent", "max"), error=("validation", "min"), is_random=("is_random", "first")
     )
     drawn = best[best["is_random"]]
@@ -78,13 +90,6 @@ def draw_tuning(frame: pd.DataFrame, path: Path) -> None:
             right.step(run["spent"], run["best_validation"], where="post", color=color, linewidth=0.8, alpha=0.4)
         mean = runs.groupby("spent")["best_validation"].mean()
         right.step(mean.index, mean.to_numpy(), where="post", color=color, linewidth=2, label=str(tuner))
-    for panel, title in ((left, "each configuration"), (right, "best so far")):
-        panel.set_yscale("log")
-        panel.set_title(title)
-        panel.set_xlabel("training epochs spent")
-        panel.legend(framealpha=0.85, edgecolor="none")
-    left.set_ylabel("squared error on validation")
-    _save(figure, path)
 
 
 def _draw_scatter(found: Any, truth: Any, path: Path) -> None:

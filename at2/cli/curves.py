@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _DATA = "A table's name, an .h5 file, or the .npz of LCBench's Fashion-MNIST."
 _BASELINES = (
-    "last,best,power-law,exponential,logarithmic,inverse-log,weibull,hill,parametric-any,ridge:log,boosting:log"
+    "boosting:log,ridge:log,latent-kronecker,"
+    "last,best,power-law,exponential,logarithmic,inverse-log,weibull,hill,parametric-any"
 )
 _NETWORKS = "cnn:log,lstm:log,cnn-lstm:log,cnn-tuned:log,lstm-tuned:log"
 
@@ -187,7 +188,9 @@ def stopping(
 @curves.command()
 @click.option("--data", required=True, metavar="NAME|FILE", help=_DATA)
 @click.option("--task", help="Task, where the data have several.")
-@click.option("--network", type=click.Choice(["cnn", "lstm"]), default="cnn", show_default=True, help="What is tuned.")
+@click.option(
+    "--network", "networks", type=CommaList(), default="cnn", show_default=True, help="'cnn', 'lstm' or both."
+)
 @click.option(
     "--tuner",
     "tuners",
@@ -196,10 +199,16 @@ def stopping(
     show_default=True,
     help="'bohb' (TPE under Hyperband), 'random', 'at2'; several with commas.",
 )
-@click.option("--budget", type=click.IntRange(min=1), default=600, show_default=True, help="Training epochs to spend.")
+@click.option("--budget", type=click.IntRange(min=1), default=945, show_default=True, help="Training epochs to spend.")
 @click.option("--epochs", type=click.IntRange(min=3), default=27, show_default=True, help="Epochs of a full training.")
 @click.option("--prefix", type=click.IntRange(min=1), default=10, show_default=True, help="Epochs that are known.")
-@click.option("--runs", type=click.IntRange(min=1), default=100, show_default=True, help="Configurations at most.")
+@click.option(
+    "--runs",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Runs of bohb at most; configurations of the others.",
+)
 @click.option("--history", metavar="NAME|FILE", help="For at2: a table whose tasks it is warm-started from.")
 @click.option("--sources", type=CommaList(), help="Tasks of the history.  [default: the first six others]")
 @click.option("--seeds", type=NumberList(), default="0", show_default=True, help="Repetitions.")
@@ -208,7 +217,7 @@ def stopping(
 def tune(
     data: str,
     task: str | None,
-    network: str,
+    networks: tuple[str, ...],
     tuners: tuple[str, ...],
     budget: int,
     epochs: int,
@@ -220,33 +229,37 @@ def tune(
     record: Path,
     csv_path: Path | None,
 ) -> None:
-    """Tune a network; the training epochs of each run are what the budget counts."""
+    """Tune networks; the training epochs are what the budget counts. What the record holds is not run again."""
     from at2.bench.curve_figures import draw_tuning
-    from at2.bench.curve_tuning import compare_tuners, summarize_tuning, tuning_markdown
+    from at2.bench.curve_tuning import (
+        TuningStudy,
+        compare_tuners,
+        summarize_proposals,
+        summarize_tuning,
+        tuning_markdown,
+    )
     from at2.tables.formats import write_frame_file
 
     frame = compare_tuners(
-        data,
-        task=task,
-        network=network,
+        TuningStudy(data, task or "", budget, epochs, prefix, runs, history or "", sources or ()),
+        networks=networks,
         tuners=tuners,
-        budget_epochs=budget,
-        n_epoch=epochs,
-        prefix=prefix,
-        max_runs=runs,
-        history=history,
-        sources=sources,
         seeds=seeds,
+        results=record / "curves-tune.csv",
         on_step=lambda text: click.echo(text, err=True),
     )
-    write_frame_file(frame, record / "curves-tune.csv")
     draw_tuning(frame, record / "curves-tune.png")
     summary = summarize_tuning(frame)
     if csv_path is not None:
         write_frame_file(summary, csv_path)
     click.echo(tuning_markdown(summary))
-    best = frame.iloc[int(frame["validation"].to_numpy().argmin())]
-    click.echo(f"best: {json.dumps(json.loads(best['config']))}, by {best['tuner']}")
+    for kind in summarize_proposals(frame).to_dict("records"):
+        how = "drawn at random" if kind["is_random"] else "proposed by a model"
+        numbers = f"median {kind['median']:.3g}, best {kind['best']:.3g} on validation"
+        click.echo(f"{kind['network']}, {kind['tuner']}: {kind['n_config']} configurations {how}, {numbers}")
+    for network, runs_of in frame.groupby("network", sort=False):
+        best = runs_of.iloc[int(runs_of["validation"].to_numpy().argmin())]
+        click.echo(f"best {network}: {json.dumps(json.loads(best['config']))}, by {best['tuner']}")
 
 
 @curves.command()

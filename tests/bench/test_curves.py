@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,12 +9,12 @@ from at2.bench.curve_cases import CurveCase, measure_case, plan_cases, run_cases
 from at2.bench.curve_figures import draw_tuning
 from at2.bench.curve_stopping import StoppingStudy, replay, run_stopping, summarize_stopping
 from at2.bench.curve_tables import curves_markdown, summarize_curves
-from at2.bench.curve_tuning import summarize_tuning, tuning_markdown
+from at2.bench.curve_tuning import TuningStudy, compare_tuners, summarize_proposals, summarize_tuning, tuning_markdown
 from at2.cli.main import cli
 from at2.curves import CurveSet
 from at2.curves.prediction import CurvePrediction, Law
 from at2.curves.warp import CurveWarp
-from at2.errors import FileError
+from at2.errors import FileError, PredictorError
 from at2.tables import LearningCurveTable, Metric
 
 
@@ -61,6 +63,8 @@ def test_cases_are_kept_and_not_measured_again(table_path: str, tmp_path) -> Non
     assert np.allclose(first["mse"], again["mse"])
     summary = summarize_curves(again)
     assert summary["n_seed"].tolist() == [2, 2]
+    turned = run_cases(cases[::-1], results=results, jobs=0)
+    assert turned["predictor"].tolist() == [case.predictor for case in cases[::-1]]
     assert "| last |" in curves_markdown(summary)
     assert "| seeds | validation | test | published" in curves_markdown(summary, unit=100.0, with_validation=True)
 
@@ -123,16 +127,27 @@ def test_a_study_has_a_row_per_rule_and_order(table_path: str) -> None:
 
 def test_the_tuners_standings_and_figure(tmp_path) -> None:
     rows = [
-        {"network": "cnn", "tuner": tuner, "seed": 0, "spent": i, "run": i // 4, "is_random": i < 5,
-         "validation": 1 / i, "best_validation": 1 / i, "its_test": 2 / i}
-        for tuner in ("bohb", "at2") for i in range(1, 9)
+        {"network": network, "tuner": tuner, "seed": seed, "spent": i, "config_number": i // 4, "run": i // 2,
+         "is_random": i < 4, "validation": (1 + seed) / i, "best_validation": (1 + seed) / i, "its_test": 2 / i}
+        for network in ("cnn", "lstm") for tuner in ("bohb", "at2") for seed in (0, 1) for i in range(1, 9)
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
     summary = summarize_tuning(frame, marks=(0.5, 1.0))
-    assert summary["spent"].tolist() == [4, 8, 4, 8]
-    assert tuning_markdown(summary).count("\n") == 5
+    assert summary["spent"].tolist() == [4, 8] * 4
+    assert summary["n_seed"].tolist() == [2] * 8
+    first = summary.iloc[0]
+    assert (first["n_config"], first["n_run"], first["test"], first["test_half"]) == (2, 3, 0.5, 0)
+    assert first["validation"] == pytest.approx(0.375)
+    assert first["validation_half"] == pytest.approx(12.706 * 0.125, rel=1e-3)
+    assert tuning_markdown(summary).count("\n") == 9
+    kinds = summarize_proposals(frame)
+    assert kinds["n_config"].tolist() == [2, 4] * 4
+    assert kinds["best"].iloc[0] == pytest.approx(1 / 3)
     draw_tuning(frame, tmp_path / "tune.png")
     assert (tmp_path / "tune.png").read_bytes().startswith(b"\x89PNG")
+    single = summarize_tuning(frame[frame["seed"] == 0])
+    assert single["test_half"].isna().all()
+    assert "±" not in tuning_markdown(single)
 
 
 def test_predictions_from_the_shell(table_path: str, tmp_path) -> None:
@@ -199,20 +214,41 @@ def test_figures_from_the_shell(table_path: str, tmp_path) -> None:
 
 
 def test_tuning_from_the_shell(table_path: str, tmp_path) -> None:
-    words = [
-        "curves",
-        "tune",
-        "--data",
-        table_path,
-        "--task",
-        "a",
-        "--tuner",
-        "random",
-        "--budget",
-        "4",
-        "--epochs",
-        "3",
-    ]
-    done = CliRunner().invoke(cli, [*words, "--prefix", "4", "--record", str(tmp_path)])
+    words = ["curves", "tune", "--data", table_path, "--task", "a", "--network", "cnn,lstm", "--tuner", "random,bohb"]
+    words += ["--budget", "4", "--epochs", "3", "--prefix", "4", "--seeds", "0,1", "--record", str(tmp_path)]
+    done = CliRunner().invoke(cli, [*words, "--csv", str(tmp_path / "s.csv")])
     assert done.exit_code == 0, done.output
-    assert "best: {" in done.output
+    assert "| lstm | bohb | 2 | 4 |" in done.output
+    assert "cnn, random: 4 configurations drawn at random" in done.output
+    assert "best lstm: {" in done.output
+    assert len(pd.read_csv(tmp_path / "s.csv")) == 16
+    wrong = CliRunner().invoke(cli, [*words, "--tuner", "smac"])
+    assert wrong.exit_code == 1
+    assert "no tuner 'smac'" in wrong.output
+
+
+def test_tuning_goes_on_where_it_was(table_path: str, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = TuningStudy(table_path, task="a", budget_epochs=3, n_epoch=3, prefix=4)
+    results = tmp_path / "runs.csv"
+    first = compare_tuners(study, networks=["cnn"], tuners=["random"], seeds=[0, 1], results=results)
+    monkeypatch.setattr("at2.bench.curve_tuning.tune_network", None)  # whoever trains again fails
+    again = compare_tuners(study, networks=["cnn"], tuners=["random"], seeds=[1, 0], results=results)
+    assert again["seed"].tolist() == [1, 1, 1, 0, 0, 0]
+    assert np.allclose(sorted(again["validation"]), sorted(first["validation"]))
+    with pytest.raises(TypeError):
+        compare_tuners(replace(study, budget_epochs=4), networks=["cnn"], tuners=["random"], results=results)
+    results.write_text("a,b\n1,2\n")
+    with pytest.raises(FileError, match="not runs of this version's tuners"):
+        compare_tuners(study, networks=["cnn"], tuners=["random"], results=results)
+    with pytest.raises(PredictorError, match="can be tuned, not 'gru'"):
+        compare_tuners(study, networks=["cnn", "gru"], tuners=["random"])
+
+
+def test_at2_is_warm_started_from_other_tasks(table_path: str) -> None:
+    told: list[str] = []
+    study = TuningStudy(
+        table_path, task="a", budget_epochs=4, n_epoch=3, prefix=4, max_runs=5, history=table_path, sources=("b",)
+    )
+    found = compare_tuners(study, networks=["cnn"], tuners=["at2"], on_step=told.append)
+    assert told[0] == "training cnn configurations on b"
+    assert found["spent"].tolist() == [1, 2, 3, 4]

@@ -1,0 +1,1 @@
+"""Tuning of the networks; the number of training epochs is what a budget counts."""
