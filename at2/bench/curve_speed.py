@@ -20,6 +20,7 @@ _N_TRAIN = 1200
 _N_PREDICT = 10_000
 _LENGTH, _N_EPOCH = 10, 51
 _LSTM_EPOCHS = 3
+_N_PREDICTION = 5  # predictions, of which the median is taken
 
 
 def measure_curve_speed(*, n_train: int = _N_TRAIN, n_predict: int = _N_PREDICT, repeats: int = 9) -> Iterator[Reading]:
@@ -43,9 +44,7 @@ def measure_curve_speed(*, n_train: int = _N_TRAIN, n_predict: int = _N_PREDICT,
     predictor = make_predictor("default", prefix=_LENGTH).fit(curves)
     fit_s = time.perf_counter() - start
     yield Reading(f"default, fit on {n_train} curves", fit_s, "s", 60.0, fit_s / reference_s)
-    start = time.perf_counter()
-    predictor.predict(asked.configs, asked.curves[:, :_LENGTH])
-    predict_s = time.perf_counter() - start
+    predict_s = _median_s(lambda: predictor.predict(asked.configs, asked.curves[:, :_LENGTH]), _N_PREDICTION)
     yield Reading(f"default, predict {n_predict} curves", predict_s, "s", 1.0, predict_s / reference_s)
     yield Reading("default, peak memory", peak_memory_mb(), "MB", None, None)
     ours, plain = _in_turns(lambda: _fit_lstm(curves), lambda: _plain_lstm(curves), repeats)
@@ -85,7 +84,12 @@ def _plain_lstm(curves: CurveSet) -> None:
             nn.functional.mse_loss(head(body(inputs[:n_held])[0][:, -1])[:, 0], targets[:n_held])
 
 
-def _in_turns(first: Callable[[], None], second: Callable[[], None], repeats: int) -> tuple[float, float]:
+def _median_s(work: Callable[[], object], repeats: int) -> float:
+    """Return the median seconds of a piece of work."""
+    return _in_turns(work, lambda: None, repeats)[0]
+
+
+def _in_turns(first: Callable[[], object], second: Callable[[], object], repeats: int) -> tuple[float, float]:
     """Return the median seconds of two pieces of work that take turns."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):

@@ -28,6 +28,7 @@ _NOISE = math.log(0.02)  # prior of the log noise variance: mean; the deviation 
 _JITTER = 1e-5
 _MAX_CURVES = 1500
 _BLOCK = 256  # curves predicted at once, so that their covariances stay in the cache
+_PANEL = 100  # rows of the root's triangle that are taken at once, so that little of its empty half is multiplied
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,9 @@ class CurveProcess:
         cross = kernel(inputs, self.inputs, self.parameters)
         mean = cross @ self._pull
         variance = prior_variance(inputs, self.parameters) + _noise(self.parameters)
-        variance -= _times_triangle(self._root, cross).square_().sum(1)
+        for start in range(0, len(self.inputs), _PANEL):
+            end = min(start + _PANEL, len(self.inputs))  # the root is lower triangular: what lies beyond is zero
+            variance -= (cross[:, :end] @ self._root[start:end, :end].T).square_().sum(1)
         return mean, variance.clamp_min(1e-10).sqrt()
 
     def leave_one_out(self) -> tuple[Tensor, Tensor]:
@@ -210,14 +213,6 @@ def _loss(inputs: ProcessInputs, targets: Tensor, parameters: Tensor) -> Tensor:
     prior: Tensor = (lengths - _LENGTH).square().sum() + ((rest - middle) / 1.5).square().sum()
     loss: Tensor = evidence + 0.5 * prior
     return loss
-
-
-def _times_triangle(lower: Tensor, rows: Tensor) -> Tensor:
-    """Return ``rows @ lower.T``, written over ``rows``; half the work of a product, as the other triangle is empty."""
-    from scipy.linalg.blas import dtrmm  # torch has no such product
-
-    product = dtrmm(1.0, lower.numpy().T, rows.numpy().T, trans_a=1, overwrite_b=1)  # columns first, as BLAS has it
-    return torch.from_numpy(product.T)
 
 
 def _noise(parameters: Tensor) -> Tensor:

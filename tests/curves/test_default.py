@@ -136,9 +136,10 @@ def test_leaving_one_and_a_task_out_are_what_a_refit_would_say() -> None:
         assert torch.allclose(std[rows], spread)
 
 
-@pytest.mark.parametrize("block", [4, 9])
-def test_predictions_are_those_of_dense_algebra(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("at2.curves.process._BLOCK", block)
+@pytest.mark.parametrize("panel", [3, 5, 100])
+def test_predictions_are_those_of_dense_algebra(panel: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("at2.curves.process._PANEL", panel)
+    monkeypatch.setattr("at2.curves.process._BLOCK", 4)
     inputs, asked = _inputs(11, 0), _inputs(9, 5)
     targets = torch.randn(11, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     parameters = initial_parameters(inputs)
