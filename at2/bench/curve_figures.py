@@ -11,6 +11,7 @@ import numpy as np
 from at2.bench.record import write_bytes
 from at2.curves.data import load_curves, split
 from at2.curves.registry import make_predictor
+from at2.errors import PredictorError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,10 +42,16 @@ def draw_predictions(
 
     Returns:
         The paths of both figures.
+
+    Raises:
+        PredictorError: If the predictor knows no uncertainty.
     """
+    model = make_predictor(predictor, prefix=prefix, seed=seed)
+    if not model.knows_uncertainty:
+        raise PredictorError(f"{predictor!r} knows no uncertainty to draw; use one that does, such as the default")
     curves = load_curves(data, tasks=[task] if task else None)
     trained, _, test = (curves.take(rows) for rows in split(len(curves), seed=seed))
-    model = make_predictor(predictor, prefix=prefix, seed=seed).fit(trained)
+    model.fit(trained)
     found = model.predict(test.configs, test.curves[:, :prefix])
     scatter = folder / "curves-scatter.png"
     _draw_scatter(found, test.curves[:, -1], scatter)

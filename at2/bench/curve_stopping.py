@@ -12,6 +12,7 @@ import pandas as pd
 from at2.bench.statistics import mean_interval
 from at2.curves.data import CurveSet
 from at2.curves.registry import make_predictor
+from at2.errors import PredictorError, ShapeError
 from at2.tables.markdown import markdown_table
 
 __all__ = ["StoppingStudy", "replay", "run_stopping", "summarize_stopping"]
@@ -52,7 +53,12 @@ def run_stopping(curves: CurveSet, study: StoppingStudy) -> pd.DataFrame:
     Returns:
         A row per task, order and rule: ``saved`` (share of all epochs) and ``regret`` (how far the best reading that
         was reached is from the best of all trainings, as a share of their range).
+
+    Raises:
+        ShapeError: If no task is left to study, a curve has a gap, or a decision comes too late.
+        PredictorError: If the predictor knows no uncertainty.
     """
+    _check(curves, study)
     rng = np.random.default_rng(study.seed)
     names = rng.permutation(sorted(set(curves.tasks)))
     tasks = np.array(curves.tasks)
@@ -67,6 +73,21 @@ def run_stopping(curves: CurveSet, study: StoppingStudy) -> pd.DataFrame:
             for rule, threshold, stopped in _rules(own, laws, order, study):
                 rows.append({"task": name, "order": number, "rule": rule, "threshold": threshold} | stopped)
     return pd.DataFrame(rows)
+
+
+def _check(curves: CurveSet, study: StoppingStudy) -> None:
+    """Raise where there is nothing to study."""
+    n_task = len(set(curves.tasks))
+    if n_task <= study.n_train:
+        raise ShapeError(
+            f"{n_task} task(s), of which {study.n_train} are for training: none is left to study; train on fewer"
+        )
+    if not np.isfinite(curves.curves).all():
+        raise ShapeError("a curve has a gap or ends early; trainings are replayed to the end, so leave it out")
+    if not 0 < min(study.checks) <= max(study.checks) < curves.n_epoch:
+        raise ShapeError(f"decisions after epochs {study.checks} must come before the last of {curves.n_epoch} epochs")
+    if not make_predictor(study.predictor).knows_uncertainty:
+        raise PredictorError(f"{study.predictor!r} knows no uncertainty; use one that does, such as the default")
 
 
 def _rules(

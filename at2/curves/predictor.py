@@ -111,12 +111,17 @@ class CurvePredictor(ABC):
 
         Raises:
             ShapeError: If there are fewer than two curves that the question can be asked of, or arrays do not fit.
+            PredictorError: If the seed is no whole number from 0.
             FitError: If training leaves the finite numbers.
         """
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise PredictorError(f"seed must be a whole number from 0, got {self.seed!r}")
         given = _gather(curves, configs, tasks=tasks, extra=extra, maximize=maximize)
-        if len(given) < 2:
+        n_known = int(np.isfinite(given.curves).any(axis=1).sum())
+        if n_known < 2:
             raise ShapeError(
-                f"{len(given)} training curve(s): at least 2 are wanted, and some dozens for intervals to be trusted"
+                f"{n_known} training curve(s) with a reading: at least 2 are wanted, and some dozens for intervals to "
+                "be trusted"
             )
         at = given.n_epoch if self.at is None else self.at
         if not 0 <= self.prefix < at <= given.n_epoch:
@@ -177,11 +182,25 @@ class CurvePredictor(ABC):
         prefixes: npt.ArrayLike | Sequence[npt.ArrayLike],
         readings: npt.ArrayLike,
         at: npt.ArrayLike | None = None,
+        *,
+        tasks: Sequence[str] | str | None = None,
+        extra: npt.ArrayLike | None = None,
     ) -> float:
-        """Return the coefficient of determination of the expected readings, 1 at best."""
+        """Return the coefficient of determination of the expected readings, 1 at best; NaN for a single reading.
+
+        Where all readings are equal it is 1 if the predictions are too, else 0, as in scikit-learn.
+
+        Raises:
+            ShapeError: If there is not one finite reading for each prefix.
+        """
+        mean = self.predict(configs, prefixes, at, tasks=tasks, extra=extra).mean
         truth = np.asarray(readings, dtype=np.float64)
-        error = np.square(self.predict(configs, prefixes, at).mean - truth).sum()
-        return float(1 - error / max(float(np.square(truth - truth.mean()).sum()), 1e-300))
+        if truth.shape != mean.shape or not np.isfinite(truth).all():
+            raise ShapeError(f"{len(mean)} finite readings are wanted, one for each prefix; got shape {truth.shape}")
+        if len(truth) < 2:
+            return float("nan")
+        error, spread = float(np.square(mean - truth).sum()), float(np.square(truth - truth.mean()).sum())
+        return 1 - error / spread if spread > 0 else float(error == 0)
 
     def should_stop(
         self,
@@ -283,7 +302,10 @@ def _gather(curves: Any, configs: Any, *, tasks: Sequence[str], extra: Any, maxi
         if configs is not None or tasks or extra is not None:
             raise ShapeError("a table or CurveSet brings its own configs, tasks and extra series; leave them out")
         return curves if isinstance(curves, CurveSet) else CurveSet.from_table(curves)
-    array = np.asarray(curves, dtype=np.float64)
+    try:
+        array = np.asarray(curves, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ShapeError(f"curves must be a table, a CurveSet or a matrix of numbers ({error})") from error
     known = np.zeros((len(array), 0)) if configs is None else np.asarray(configs, dtype=np.float64)
     series = None if extra is None else np.asarray(extra, dtype=np.float64)
     return CurveSet(known, array, tuple(tasks), series, maximize)

@@ -14,7 +14,7 @@ from at2.cli.main import cli
 from at2.curves import CurveSet
 from at2.curves.prediction import CurvePrediction, Law
 from at2.curves.warp import CurveWarp
-from at2.errors import FileError, PredictorError
+from at2.errors import FileError, PredictorError, ShapeError
 from at2.tables import LearningCurveTable, Metric
 
 
@@ -125,6 +125,24 @@ def test_a_study_has_a_row_per_rule_and_order(table_path: str) -> None:
     assert summary["rule"].tolist() == ["median", "latent-kronecker"]
 
 
+def test_a_study_of_nothing_is_refused(table_path: str, tmp_path) -> None:
+    words = ["curves", "stopping", "--data", table_path, "--checks", "3"]
+    for more, said in (
+        ([], "3 task(s), of which 12 are for training"),
+        (["--train-tasks", "2", "--checks", "3,10"], "must come before the last of 10 epochs"),
+        (["--train-tasks", "2", "--predictor", "last"], "'last' knows no uncertainty"),
+    ):
+        done = CliRunner().invoke(cli, [*words, *more])
+        assert done.exit_code == 1
+        assert said in done.output
+    gappy = CurveSet(np.zeros((2, 1)), np.array([[1.0, np.nan, 2.0], [1.0, 2.0, 3.0]]), ("a", "b"))
+    with pytest.raises(ShapeError, match="a curve has a gap"):
+        run_stopping(gappy, StoppingStudy(checks=(1,), n_train=1))
+    drawn = CliRunner().invoke(cli, ["curves", "figures", "--data", table_path, "--task", "a", "--predictor", "last"])
+    assert drawn.exit_code == 1
+    assert "knows no uncertainty to draw" in drawn.output
+
+
 def test_the_tuners_standings_and_figure(tmp_path) -> None:
     rows = [
         {"network": network, "tuner": tuner, "seed": seed, "spent": i, "config_number": i // 4, "run": i // 2,
@@ -196,7 +214,6 @@ def test_results_from_the_shell(table_path: str, tmp_path) -> None:
     assert len(pd.read_csv(tmp_path / "s.csv")) == 2
 
 
-@pytest.mark.slow
 def test_figures_from_the_shell(table_path: str, tmp_path) -> None:
     words = [
         "curves",

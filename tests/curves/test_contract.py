@@ -156,6 +156,31 @@ def test_extra_series_are_taken_and_asked_for(name: str) -> None:
         predictor.predict(curves.configs, curves.curves[:, :4])
 
 
+def test_a_score_is_scikit_learns() -> None:
+    from sklearn.metrics import r2_score
+
+    curves = make_curves(12, 8)
+    predictor = make_predictor("last", prefix=4).fit(curves)
+    prefixes, truth = curves.curves[:, :4], curves.curves[:, -1]
+    assert predictor.score(curves.configs, prefixes, truth) == pytest.approx(r2_score(truth, prefixes[:, -1]))
+    flat = np.ones((2, 4))
+    assert predictor.score(curves.configs[:2], flat, [1.0, 1.0]) == 1
+    assert predictor.score(curves.configs[:2], flat, [2.0, 2.0]) == 0
+    assert np.isnan(predictor.score(curves.configs[:1], flat[:1], [1.0]))
+    for wrong in ([1.0], [1.0, np.nan]):
+        with pytest.raises(ShapeError, match="2 finite readings are wanted"):
+            predictor.score(curves.configs[:2], flat, wrong)
+
+
+def test_what_cannot_be_learned_from_is_refused() -> None:
+    with pytest.raises(ShapeError, match=r"0 training curve\(s\) with a reading"):
+        build("default").fit(np.full((20, 8), np.nan))
+    with pytest.raises(ShapeError, match="a table, a CurveSet or a matrix"):
+        build("last").fit("table.h5")
+    with pytest.raises(PredictorError, match="seed must be a whole number from 0, got 'x'"):
+        build("lstm", seed="x").fit(make_curves(20))
+
+
 def test_nothing_is_predicted_before_a_fit() -> None:
     with pytest.raises(PredictorError, match="is not fitted"):
         make_predictor("last").predict(np.zeros((1, 2)), [[1.0]])
