@@ -115,6 +115,7 @@ class DefaultPredictor(CurvePredictor):
         return DefaultModel(shift, unit, target_shift, target_unit, low, high, process, committee, known, fresh)
 
     def _answer(self, model: DefaultModel, batch: Batch) -> Law:
+        self._check_unit(batch)
         features, last = self._features(batch)
         inputs = self._inputs(features, batch, model.shift, model.unit)
         answers = Answers(*model.process.predict(inputs), model.committee.predict(inputs))
@@ -134,6 +135,16 @@ class DefaultPredictor(CurvePredictor):
             np.full(len(batch), model.low),
             np.full(len(batch), model.high),
         )
+
+    def _check_unit(self, batch: Batch) -> None:
+        """Raise where a share is read in per cent, or the other way round."""
+        low, high = self._warp.low, self._warp.high
+        outside = (batch.prefixes < low) | (batch.prefixes > high)
+        if self._warp.kind == "logit" and outside.any():
+            raise ShapeError(
+                f"a prefix holds the reading {batch.prefixes[outside][0]:g}, but the training curves are shares from "
+                f"{low:g} to {high:g}; give it in their unit"
+            )
 
     def _features(self, batch: Batch) -> tuple[Floats, Floats]:
         """Return the features ``(n, d)``, and the last warped readings (0 where there are none)."""

@@ -70,6 +70,13 @@ def test_a_configuration_outside_its_space_or_incomplete_is_refused() -> None:
         predictor.predict(np.array([[np.nan, 0.5, 0.5]]), [[0.5, 0.6]])
 
 
+def test_a_share_in_per_cent_is_refused() -> None:
+    curves = make_curves(12, 8, maximize=True)
+    predictor = quick(prefix=3).fit(curves)
+    with pytest.raises(ShapeError, match="holds the reading 55, but the training curves are shares from 0 to 1"):
+        predictor.predict(curves.configs[:2], [[0.3, 0.4, 0.5], [0.3, 55.0, 60.0]])
+
+
 def test_few_curves_are_refused_with_a_way_out() -> None:
     with pytest.raises(ShapeError, match="wants at least 8"):
         quick(prefix=3).fit(make_curves(5))
