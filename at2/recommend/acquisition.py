@@ -51,17 +51,23 @@ class Acquisition(Protocol):
 class KnowledgeGradient:
     """Expected gain in the value of the recommendation, per cost; for ``goal="recommend"``.
 
+    What a reading says about the differences between other configurations goes through what the model believes to be
+    shared, and depends on the model more than what it says about its own. It counts in part: otherwise poor
+    configurations are trained for what they are believed to teach about good ones.
+
     Args:
         lookaheads: Numbers of further epochs to imagine, increasing.
         n_shortlist: Only this many configurations are weighed: those that could most improve on the best.
         n_contender: Only this many may take over the lead in the imagined outcome, chosen likewise.
         n_node: Gauss-Hermite nodes of the integral.
+        sharing: How much of what a reading says about the differences between other configurations counts, in [0, 1].
     """
 
     lookaheads: tuple[int, ...] = LOOKAHEADS
     n_shortlist: int = 32
     n_contender: int = 128
     n_node: int = 16
+    sharing: float = 0.5
 
     def choose(self, belief: Belief, state: SearchState) -> Choice:
         """Return the configuration to advance by one epoch."""
@@ -70,6 +76,8 @@ class KnowledgeGradient:
         rows = ranked[state.horizon[ranked] > 0][: self.n_shortlist]
         configs, epochs, steps = reachable_cells(rows, state, self.lookaheads)
         mean, least, slope = belief.outlook(contenders, configs, epochs)
+        own, common = (contenders[:, None] == configs).to(slope.device), slope.mean(0)
+        slope = torch.where(own, slope, common + self.sharing * (slope - common))
         gain = expected_rise(mean, slope, least=least, n_node=self.n_node).cpu()
         return _best_choice(gain / state.price(configs, steps), belief, configs, steps)
 
@@ -91,7 +99,7 @@ class ExpectedBest:
         ranked = rank_by_promise(belief, state)
         rows = ranked[state.horizon[ranked] > 0][: self.n_shortlist].sort().values
         configs, epochs, steps = reachable_cells(rows, state, self.lookaheads)
-        prediction = belief.predict(rows)
+        prediction = belief.best_by(rows)
         cells = (torch.searchsorted(rows, configs), epochs)
         mean, std = prediction.mean.cpu()[cells], prediction.std.cpu()[cells].clamp_min(1e-300)
         best = state.best_seen if math.isfinite(state.best_seen) else float(prediction.mean.min())

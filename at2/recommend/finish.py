@@ -33,7 +33,7 @@ class FinishIncumbent:
 
     def choose(self, belief: Belief, state: SearchState) -> Choice:
         """Return the configuration to advance by one epoch."""
-        readings = belief.predict().mean.cpu()
+        readings = belief.best_by().mean.cpu()
         best, config, steps = best_within(readings, state, state.left)
         if not best > state.best_seen:
             return self.improve.choose(belief, state)

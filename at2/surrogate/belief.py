@@ -77,6 +77,9 @@ class Belief(Protocol):
     def predict(self, configs: Tensor | None = None) -> Prediction:
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``; of some rows, or of all."""
 
+    def best_by(self, configs: Tensor | None = None) -> Prediction:
+        """Return mean and standard deviation of the best reading up to each epoch, each ``(n_config, n_epoch)``."""
+
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
 

@@ -86,6 +86,10 @@ class MixtureBelief:
         variances = [h.reading_variance()[rows] for h in self._hypotheses]
         return self._pool(means, variances)
 
+    def best_by(self, configs: Tensor | None = None) -> Prediction:
+        """Return `predict`: this surrogate knows readings, not their maximum."""
+        return self.predict(configs)
+
     def worth(self) -> Tensor:
         """Return every configuration's expected value, ``(n_config,)``."""
         return self.values().mean

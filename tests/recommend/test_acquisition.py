@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from at2.recommend import SearchState
-from at2.recommend.acquisition import expected_improvement, expected_rise, reachable_cells
+from at2.recommend.acquisition import KnowledgeGradient, expected_improvement, expected_rise, reachable_cells
+from at2.surrogate import Prediction
 
 
 def test_expected_rise_is_what_sampling_gives() -> None:
@@ -54,3 +55,32 @@ def test_what_is_known_limits_the_rise_from_below() -> None:
 
 def test_a_certain_reading_is_worth_nothing() -> None:
     assert not expected_rise(torch.tensor([1.0, 2.0]).double(), torch.zeros(2, 3).double()).any()
+
+
+class Taught:
+    """Two leaders that only a reading of a third, poor configuration tells apart well; in latent units."""
+
+    def values(self) -> Prediction:
+        return Prediction(torch.tensor([0.0, 0.0, -3.0]).double(), torch.tensor([1.0, 1.0, 1.0]).double())
+
+    def outlook(self, rows: torch.Tensor, configs: torch.Tensor, epochs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        slopes = torch.tensor([[0.5, 0.0, 0.35], [0.0, 0.5, -0.35], [0.0, 0.0, 0.1]]).double()
+        return self.values().mean[rows], torch.full((len(rows),), -torch.inf).double(), slopes[rows][:, configs]
+
+
+def test_what_is_learnt_of_others_counts_in_part() -> None:
+    ones = torch.ones(3, dtype=torch.float64)
+    state = SearchState(torch.zeros(3).long(), torch.full((3,), 4), torch.ones(3) > 0, ones, 0 * ones, 0.0)
+    assert KnowledgeGradient(sharing=1.0).choose(Taught(), state).config == 2
+    assert KnowledgeGradient().choose(Taught(), state).config in (0, 1)
+
+
+def test_moving_all_alike_gains_nothing_however_much_is_shared() -> None:
+    class Alike(Taught):
+        def outlook(self, rows: torch.Tensor, configs: torch.Tensor, epochs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            mean, least, slopes = super().outlook(rows, configs, epochs)
+            return mean, least, torch.full_like(slopes, 2.0)
+
+    ones = torch.ones(3, dtype=torch.float64)
+    state = SearchState(torch.zeros(3).long(), torch.full((3,), 4), torch.ones(3) > 0, ones, 0 * ones, 0.0)
+    assert KnowledgeGradient().choose(Alike(), state).gain == pytest.approx(0.0, abs=1e-9)

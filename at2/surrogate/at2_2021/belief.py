@@ -149,6 +149,10 @@ class VariationalBelief:
         rows = slice(None) if configs is None else configs
         return self._unit.predict(self.mean()[rows], self.reading_variance()[rows])
 
+    def best_by(self, configs: Tensor | None = None) -> Prediction:
+        """Return `predict`: this surrogate knows readings, not their maximum."""
+        return self.predict(configs)
+
     def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean values, the least they can be, and what further readings may add (see `Belief.outlook`)."""
         mean = self.value_mean()[rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from at2.surrogate.warp import Warp, unwarp_moments
 
 _N_LEADING = 6  # hypotheses of the largest weight, for decisions and draws
 _N_ROWS = 32  # configurations predicted at a time
-_CAUTION = 0.5  # standard deviations below its expected value that a configuration is counted on to reach
+_CAUTION = 1.0  # standard deviations below its expected value that a configuration is counted on to reach
 _OUT_OF_REACH = 30.0  # readings further than this many scales from the sources' location are drawn in
 
 
@@ -23,21 +23,24 @@ class WeightedBelief:
     """What is believed about one target, behind the `Belief` protocol.
 
     The value of a configuration is the best reading of its full curve. It is at least the best reading seen, and known
-    once the curve is complete.
+    once the curve is complete. Decisions are therefore about curves of the best reading up to each epoch, and see the
+    deviations of the leading configurations in all.
 
-    Decisions see the deviations of the leading configurations in all; `interval` and `log_density` see those of each
-    configuration's rank (`TargetPrior.widened`).
+    Readings themselves, which also fall, have hypotheses of their own, made and told what was observed only when
+    somebody asks `predict`, `interval` or `log_density`.
 
     Args:
-        posterior: The hypotheses, for decisions.
+        posterior: The hypotheses about the best reading up to each epoch.
         warp: Map from oriented user units to latent units.
-        widened: The same for intervals and densities; None takes those of the decisions.
+        readings: Makes the hypotheses about readings, before the first of them.
     """
 
-    def __init__(self, posterior: Posterior, warp: Warp, *, widened: Posterior | None = None) -> None:
+    def __init__(self, posterior: Posterior, warp: Warp, *, readings: Callable[[], Posterior]) -> None:
         prior = posterior.hypotheses.prior
-        self._posterior, self._warp, self._widened = posterior, warp, widened
-        self._pending: tuple[tuple[int, int, float | None], ...] = ()  # what the widened one has not been told yet
+        self._posterior, self._warp = posterior, warp
+        self._start = readings
+        self._readings: Posterior | None = None
+        self._pending: tuple[tuple[int, int, float | None], ...] = ()  # what those about readings have not been told
         self._best = prior.mean.new_full((prior.n_config,), -math.inf)
         self._length = torch.zeros(prior.n_config, dtype=torch.long, device=self._best.device)
 
@@ -65,11 +68,12 @@ class WeightedBelief:
         """Condition on one reading, given in oriented user units."""
         latent = float(self._warp.forward(torch.tensor(value, dtype=self._best.dtype)))
         latent = self._draw_in(latent)
-        self._posterior.observe(config, epoch, latent)
+        best, length = float(self._best[config]), int(self._length[config])
+        self._posterior.observe(config, epoch, max(best, latent) if epoch >= length else latent)
         self._pending += ((config, epoch, latent),)
         self._best, self._length = self._best.clone(), self._length.clone()
-        self._best[config] = max(float(self._best[config]), latent)
-        self._length[config] = max(int(self._length[config]), epoch + 1)
+        self._best[config] = max(best, latent)
+        self._length[config] = max(length, epoch + 1)
 
     def _draw_in(self, latent: float) -> float:
         prior = self._posterior.hypotheses.prior
@@ -88,19 +92,28 @@ class WeightedBelief:
         twin._posterior = self._posterior.fork()
         return twin
 
-    def _for_intervals(self) -> Posterior:
-        """The widened posterior, told what it missed; it costs nothing as long as nobody asks."""
-        if self._widened is None:
-            return self._posterior
+    def _of_readings(self) -> Posterior:
+        """The hypotheses about readings, told what they missed."""
+        if self._readings is None:
+            self._readings = self._start()
         if self._pending:
-            told = self._widened.fork()
+            told = self._readings.fork()
             for config, epoch, latent in self._pending:
                 if latent is None:
                     told.fantasize(config, epoch)
                 else:
                     told.observe(config, epoch, latent)
-            self._widened, self._pending = told, ()
-        return self._widened
+            self._readings, self._pending = told, ()
+        return self._readings
+
+    def best_by(self, configs: Tensor | None = None) -> Prediction:
+        """Return mean and standard deviation of the best reading up to each epoch, each ``(n_config, n_epoch)``.
+
+        Args:
+            configs: Rows to predict; None predicts all.
+        """
+        share, mean, variance = self._cells(self._posterior, configs)
+        return unwarp_moments(self._warp, *self._pool(mean, variance, share))
 
     def predict(self, configs: Tensor | None = None) -> Prediction:
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``.
@@ -108,7 +121,7 @@ class WeightedBelief:
         Args:
             configs: Rows to predict; None predicts all.
         """
-        share, mean, variance = self._cells(self._posterior, configs)
+        share, mean, variance = self._cells(self._of_readings(), configs)
         return unwarp_moments(self._warp, *self._pool(mean, variance, share))
 
     def interval(self, probability: float, configs: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -118,7 +131,7 @@ class WeightedBelief:
             probability: That a reading lies inside, in (0, 1).
             configs: Rows to predict; None predicts all.
         """
-        parts, tail = self._cells(self._for_intervals(), configs), 0.5 * (1.0 - probability)
+        parts, tail = self._cells(self._of_readings(), configs), 0.5 * (1.0 - probability)
         low, high = (mixture_quantile(*parts, p) for p in (tail, 1.0 - tail))
         return self._warp.inverse(low), self._warp.inverse(high)
 
@@ -130,7 +143,7 @@ class WeightedBelief:
             configs: Their rows; None means all.
         """
         return mixture_log_density(
-            *self._cells(self._for_intervals(), configs), self._warp.forward(values.to(self._best))
+            *self._cells(self._of_readings(), configs), self._warp.forward(values.to(self._best))
         )
 
     @property
@@ -165,9 +178,9 @@ class WeightedBelief:
     def worth(self) -> Tensor:
         """Return what every configuration may be counted on to be worth, ``(n_config,)``, in oriented user units.
 
-        Half a standard deviation below its expected value, and not below the best reading seen: among configurations
-        that are expected to be equally good, the one is recommended of which more is known. That the target's scale is
-        unknown does not count: it would speak against just those that stand out.
+        A standard deviation below its expected value, and not below the best reading seen: among configurations that
+        are expected to be about equally good, the one is recommended of which more is known. That the target's scale
+        is unknown does not count: it would speak against just those that stand out.
         """
         moments = self._posterior.value_moments()[0], self._posterior.value_variance()
         mean, variance = self._pool(*moments, self._posterior.weights)
@@ -273,11 +286,11 @@ class HypothesisView:
         return self._posterior.value_moments()[1][self._which][0]
 
     def reading_mean(self) -> Tensor:
-        """Return the mean of every cell, ``(n_config, n_epoch)``."""
+        """Return the mean of the best reading up to every cell, ``(n_config, n_epoch)``."""
         return self._cells()[0]
 
     def reading_variance(self) -> Tensor:
-        """Return the variance of a reading of every cell, ``(n_config, n_epoch)``."""
+        """Return the variance of the best reading up to every cell, ``(n_config, n_epoch)``."""
         return self._cells()[1]
 
     def _cells(self) -> tuple[Tensor, Tensor]:

@@ -25,7 +25,7 @@ class ColdBelief:
 
     def __init__(self, start: Callable[[], Posterior], warp: Warp) -> None:
         self._start = start
-        self._inner = WeightedBelief(start(), warp)
+        self._inner = WeightedBelief(start(), warp, readings=start)
         self._readings: tuple[tuple[int, int, float | None], ...] = ()
 
     @property
@@ -60,7 +60,7 @@ class ColdBelief:
     def _settle(self) -> None:
         """Choose the unit by the readings so far, and condition on them again."""
         values = torch.tensor([v for *_, v in self._readings if v is not None], dtype=torch.float64)
-        self._inner = WeightedBelief(self._start(), _unit_of(values))
+        self._inner = WeightedBelief(self._start(), _unit_of(values), readings=self._start)
         for config, epoch, value in self._readings:
             if value is None:
                 self._inner.fantasize(config, epoch)
@@ -77,6 +77,10 @@ class ColdBelief:
     def predict(self, configs: Tensor | None = None) -> Prediction:
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``; of some rows, or of all."""
         return self._inner.predict(configs)
+
+    def best_by(self, configs: Tensor | None = None) -> Prediction:
+        """Return mean and standard deviation of the best reading up to each epoch (see `WeightedBelief.best_by`)."""
+        return self._inner.best_by(configs)
 
     def interval(self, probability: float, configs: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the ends of central intervals of readings in user units (see `WeightedBelief.interval`)."""

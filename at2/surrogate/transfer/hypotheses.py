@@ -30,7 +30,7 @@ class Grid:
         ValueError: If a spread or deviation is not positive, or there is no value of something.
     """
 
-    weight_spreads: tuple[float, ...] = (0.25, 0.75, 2.0)
+    weight_spreads: tuple[float, ...] = (0.25, 0.75)
     levels: tuple[float, ...] = (0.25, 1.0, 4.0, 16.0)
     shapes: tuple[float, ...] = (0.25, 1.0, 4.0)
     n_scale: int = 11

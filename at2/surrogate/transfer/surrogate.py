@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 from at2.surrogate.belief import Belief
 from at2.surrogate.completion import complete
@@ -12,7 +13,7 @@ from at2.surrogate.transfer.cold import ColdBelief
 from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.transfer.prior import TargetPrior, fit_prior, prior_without_sources
-from at2.surrogate.transfer.sources import standardize
+from at2.surrogate.transfer.sources import Sources, standardize
 from at2.surrogate.warp import choose_warp
 
 
@@ -55,11 +56,17 @@ class WeightedSources:
         warp = choose_warp(history.readings())
         if history.n_source:
             completed = complete(history, warp=warp, seed=seed)
-            sources = standardize(completed.mean, None if completed.exact else completed.variance)
-            if sources.n_source:
-                prior = fit_prior(sources, history.features.to(completed.mean), history.n_epoch, seed=seed)
-                return WeightedBelief(self._posterior(prior), warp, widened=self._posterior(prior.widened()))
+            variance = None if completed.exact else completed.variance
+            best = standardize(completed.mean.cummax(-1).values, variance)
+            if best.n_source:
+                prior = fit_prior(best, history.features.to(completed.mean), history.n_epoch, seed=seed)
+                readings = cache(lambda: self._of_readings(history, standardize(completed.mean, variance), seed))
+                return WeightedBelief(self._posterior(prior), warp, readings=readings)
         return ColdBelief(lambda: self._posterior(prior_without_sources(history.features, history.n_epoch)), warp)
+
+    def _of_readings(self, history: History, sources: Sources, seed: int) -> Posterior:
+        prior = fit_prior(sources, history.features.to(sources.curves), history.n_epoch, seed=seed)
+        return self._posterior(prior.widened())
 
     def _posterior(self, prior: TargetPrior) -> Posterior:
         return Posterior(Hypotheses(prior, self.grid), temper=self.temper)

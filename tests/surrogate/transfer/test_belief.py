@@ -181,19 +181,33 @@ def test_intervals_widen_with_the_spread_and_decisions_do_not() -> None:
     assert torch.equal(wide.config_covariance[0, 0], prior.config_covariance[0, 0])
     torch.testing.assert_close(wide.config_covariance[5, 5], 9.0 * prior.config_covariance[5, 5])
     plain, both = (
-        WeightedBelief(Posterior(Hypotheses(prior, Grid())), LogitWarp(), widened=w)
-        for w in (None, Posterior(Hypotheses(wide, Grid())))
+        WeightedBelief(
+            Posterior(Hypotheses(prior, Grid())), LogitWarp(), readings=lambda p=p: Posterior(Hypotheses(p, Grid()))
+        )
+        for p in (prior, wide)
     )
     for belief in (plain, both):
         belief.observe(1, 0, 0.4)
         belief.observe(1, 1, 0.5)
         belief.fantasize(2, 0)
     torch.testing.assert_close(both.values().std, plain.values().std)
-    torch.testing.assert_close(both.predict().std, plain.predict().std)
+    torch.testing.assert_close(both.best_by().std, plain.best_by().std)
     (low, high), (narrow_low, narrow_high) = both.fork().interval(0.9), plain.interval(0.9)
     widening = ((high - low) / (narrow_high - narrow_low)).mean(1)
     assert float(widening[5]) > 1.2 * float(widening[0])
     assert torch.equal(both.interval(0.9)[0], low)  # whether it was asked before or in a copy
+
+
+def test_readings_may_fall_and_the_best_of_them_does_not() -> None:
+    history = small_history()
+    belief = WeightedSources().fit(history)
+    for epoch, value in enumerate([0.30, 0.60, 0.45]):
+        belief.observe(1, epoch, value)
+    rows = torch.tensor([1])
+    readings, best = belief.predict(rows).mean[0], belief.best_by(rows).mean[0]
+    assert float(readings[2]) == pytest.approx(0.45, abs=0.03)
+    assert float(best[2]) == pytest.approx(0.60, abs=0.03)
+    assert bool((best[1:] > readings[1:] - 1e-3).all())
 
 
 def test_what_configurations_have_in_common_is_split_off() -> None:
