@@ -180,10 +180,13 @@ class WeightedBelief:
 
         A standard deviation below its expected value, and not below the best reading seen: among configurations that
         are expected to be about equally good, the one is recommended of which more is known. That the target's scale
-        is unknown does not count: it would speak against just those that stand out.
+        is unknown does not count, nor that one of many sources may matter alone: that would speak against just those
+        that stand out.
         """
-        moments = self._posterior.value_moments()[0], self._posterior.value_variance()
-        mean, variance = self._pool(*moments, self._posterior.weights)
+        means, weights = self._posterior.value_moments()[0], self._posterior.weights
+        bound = self._posterior.hypotheses.bound
+        mean = self._pool(means, means, weights)[0]
+        _, variance = self._pool(means[bound], self._posterior.value_variance()[bound], weights[bound])
         cautious = torch.where(self.complete, self._best, mean - _CAUTION * variance.sqrt())
         return self._warp.inverse(torch.maximum(cautious, self._best))
 

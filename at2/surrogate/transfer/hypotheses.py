@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from at2.surrogate.transfer.prior import TargetPrior
 
 _LOG_SPREAD = 1.0  # prior standard deviation of the log of levels and shapes
+_FREE_WEIGHT = 0.375  # standard deviation of a source's weight under which one of many may take the whole say
 _SCALE_REACH = 2.5  # the grid over the scale reaches this many prior standard deviations to both sides
 
 
@@ -20,7 +22,9 @@ class Grid:
 
     Args:
         weight_spreads: ``tau``: how far the weights of the sources may lie from equal ones, in units of
-            ``1 / sqrt(n_source)``, so that many sources together may say no more than few.
+            ``1 / sqrt(n_source)``, so that many sources together may say no more than few. Where a weight's standard
+            deviation falls below 0.375 under all of them, because there are many sources, one more is added under which
+            it is that.
         levels: ``delta``: variance of the target's own deviation in the values of configurations, relative to that of
             the sources.
         shapes: ``gamma``: variance of its deviation in how curves get to those values, likewise.
@@ -54,10 +58,13 @@ class Hypotheses:
     def __init__(self, prior: TargetPrior, grid: Grid) -> None:
         like = prior.mean
         spreads = grid.weight_spreads if prior.sources.shape[0] else (1.0,)
+        widest, free = max(spreads), _FREE_WEIGHT * math.sqrt(prior.sources.shape[0])
+        spreads = (*spreads, free) if free > widest else spreads
         combined = list(itertools.product(spreads, grid.levels, grid.shapes))
         spread, level, shape = (like.new_tensor(column) for column in zip(*combined, strict=True))
         self.prior = prior
         self.weight_variance = spread.square()
+        self.bound = spread <= widest  # under these no single one of many sources may take the whole say
         self.level, self.shape = level, shape
         loading = prior.epoch_covariance[:, -1] / prior.epoch_covariance[-1, -1].sqrt()
         self._level_covariance = torch.outer(loading, loading)  # of columns, as far as the value of a curve says it
