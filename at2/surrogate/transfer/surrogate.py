@@ -24,9 +24,10 @@ class WeightedSources:
     Args:
         grid: Hypotheses over which the belief averages.
         temper: Power of the likelihood in their weights, in (0, 1].
+        temper_readings: The same for the hypotheses about readings, which make intervals and densities.
 
     Raises:
-        ValueError: If `temper` lies outside (0, 1].
+        ValueError: If a power lies outside (0, 1].
 
     Example:
         >>> import torch
@@ -40,11 +41,13 @@ class WeightedSources:
 
     grid: Grid = field(default_factory=Grid)
     temper: float = 0.15
+    temper_readings: float = 0.1
 
     def __post_init__(self) -> None:
-        """Check the power."""
-        if not 0.0 < self.temper <= 1.0:
-            raise ValueError(f"temper must lie in (0, 1], got {self.temper}")
+        """Check the powers."""
+        for name, power in (("temper", self.temper), ("temper_readings", self.temper_readings)):
+            if not 0.0 < power <= 1.0:
+                raise ValueError(f"{name} must lie in (0, 1], got {power}")
 
     def fit(self, history: History, *, seed: int = 0) -> Belief:
         """Fit to the sources and return the belief about a target of which nothing has been seen yet.
@@ -66,7 +69,7 @@ class WeightedSources:
 
     def _of_readings(self, history: History, sources: Sources, seed: int) -> Posterior:
         prior = fit_prior(sources, history.features.to(sources.curves), history.n_epoch, seed=seed)
-        return self._posterior(prior.widened())
+        return Posterior(Hypotheses(prior.widened(), self.grid), temper=self.temper_readings)
 
     def _posterior(self, prior: TargetPrior) -> Posterior:
         return Posterior(Hypotheses(prior, self.grid), temper=self.temper)

@@ -210,6 +210,18 @@ def test_readings_may_fall_and_the_best_of_them_does_not() -> None:
     assert bool((best[1:] > readings[1:] - 1e-3).all())
 
 
+def test_one_of_many_sources_may_take_the_whole_say_and_that_is_no_reason_for_caution() -> None:
+    few, many = (
+        Hypotheses(fit_prior(standardize(torch.logit(small_curves(n)[:, 0])), torch.eye(6).double(), 5), Grid())
+        for n in (4, 12)
+    )
+    assert bool(few.bound.all())
+    assert float(few.weight_variance.max()) == pytest.approx(0.75**2)
+    assert float((many.weight_variance / 12).max() ** 0.5) == pytest.approx(0.375)
+    assert len(many) == len(few) * 3 // 2
+    assert float(many.weight_variance[many.bound].max()) == pytest.approx(0.75**2)
+
+
 def test_what_configurations_have_in_common_is_split_off() -> None:
     generator = torch.Generator().manual_seed(1)
     course = torch.linspace(-1.0, 2.0, 7, dtype=torch.float64)
@@ -248,6 +260,8 @@ def test_covariances_are_positive_definite() -> None:
 def test_bad_settings_are_named() -> None:
     with pytest.raises(ValueError, match=r"temper must lie in \(0, 1\]"):
         WeightedSources(temper=0.0)
+    with pytest.raises(ValueError, match=r"temper_readings must lie in \(0, 1\]"):
+        WeightedSources(temper_readings=2.0)
     with pytest.raises(ValueError, match="must be positive"):
         Grid(levels=(0.0,))
     with pytest.raises(ValueError, match="at least one value"):
