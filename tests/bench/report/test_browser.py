@@ -43,8 +43,9 @@ def _wait(driver: Any, condition: str) -> None:
 
 
 def _lines(driver: Any, place: str) -> list[str]:
-    """The drawn paths of a plot."""
-    script = f"return [...document.querySelectorAll('#{place} .scatterlayer path')].map((e) => e.getAttribute('d'))"
+    """The drawn paths of a plot, and where its markers lie."""
+    paths = f"[...document.querySelectorAll('#{place} .scatterlayer path')]"
+    script = f"return {paths}.map((e) => e.getAttribute('d') + ' ' + e.getAttribute('transform'))"
     return [str(path) for path in driver.execute_script(script)]
 
 
@@ -94,9 +95,9 @@ def test_another_run_can_be_chosen(opened: Any) -> None:
     runs = Select(opened.find_element("id", "run"))
     labels = [option.text for option in runs.options]
     assert any(label.startswith("random-search on ") for label in labels)
-    before = _lines(opened, "plot-schedule")
+    before = _lines(opened, "plot-schedule"), _lines(opened, "plot-curves")
     runs.select_by_visible_text(next(label for label in labels if label.startswith("random-search on ")))
-    assert _lines(opened, "plot-schedule") != before
+    assert (_lines(opened, "plot-schedule"), _lines(opened, "plot-curves")) != before
     assert console(opened) == []
 
 
