@@ -76,8 +76,8 @@ class KnowledgeGradient:
         rows = ranked[state.horizon[ranked] > 0][: self.n_shortlist]
         configs, epochs, steps = reachable_cells(rows, state, self.lookaheads)
         mean, least, slope = belief.outlook(contenders, configs, epochs)
-        own, common = (contenders[:, None] == configs).to(slope.device), slope.mean(0)
-        slope = torch.where(own, slope, common + self.sharing * (slope - common))
+        own = (contenders[:, None] == configs).to(slope.device)
+        slope = share_in_part(slope, own, self.sharing)
         gain = expected_rise(mean, slope, least=least, n_node=self.n_node).cpu()
         return _best_choice(gain / state.price(configs, steps), belief, configs, steps)
 
@@ -149,6 +149,29 @@ def expected_rise(mean: Tensor, slope: Tensor, *, least: Tensor | None = None, n
     for node, weight in zip(nodes, weights, strict=True):
         total += weight * torch.add(behind, slope, alpha=node).amax(0).clamp_min(float(known))
     return total.clamp_min(0.0)
+
+
+def share_in_part(slope: Tensor, own: Tensor, sharing: float) -> Tensor:
+    """Draw what readings say about other configurations towards what they say about all of them.
+
+    Args:
+        slope: What one standard deviation of each reading adds to each value, shape ``(n, m)``.
+        own: Which of them are about the configuration that is read, ``(n, m)``; they stay.
+        sharing: How much of the differences counts, in [0, 1].
+
+    Returns:
+        Tensor of shape ``(n, m)``. Values that no reading moves are known: they neither move nor count among all.
+
+    Example:
+        >>> import torch
+        >>> slope = torch.tensor([[1.0], [0.4], [0.2], [0.0]])
+        >>> share_in_part(slope, slope == 1.0, 0.0)[:, 0].tolist()          # of 1.0, 0.4 and 0.2 the mean is 0.533
+        [1.0, 0.5333333611488342, 0.5333333611488342, 0.0]
+    """
+    moving = slope.abs().amax(1) > 0.0
+    common = slope[moving].mean(0)
+    damped = torch.where(own, slope, common + sharing * (slope - common))
+    return torch.where(moving[:, None], damped, 0.0)
 
 
 def rank_by_promise(belief: Belief, state: SearchState) -> Tensor:

@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from at2.recommend import SearchState
-from at2.recommend.acquisition import KnowledgeGradient, expected_improvement, expected_rise, reachable_cells
+from at2.recommend.acquisition import (
+    KnowledgeGradient,
+    expected_improvement,
+    expected_rise,
+    reachable_cells,
+    share_in_part,
+)
 from at2.surrogate import Prediction
 
 
@@ -84,3 +90,11 @@ def test_moving_all_alike_gains_nothing_however_much_is_shared() -> None:
     ones = torch.ones(3, dtype=torch.float64)
     state = SearchState(torch.zeros(3).long(), torch.full((3,), 4), torch.ones(3) > 0, ones, 0 * ones, 0.0)
     assert KnowledgeGradient().choose(Alike(), state).gain == pytest.approx(0.0, abs=1e-9)
+
+
+def test_known_values_do_not_move_with_the_others() -> None:
+    slope = torch.tensor([[2.0, 0.5], [1.0, 1.5], [0.0, 0.0]]).double()  # the third is known
+    own = torch.tensor([[True, False], [False, True], [False, False]])
+    shared = share_in_part(slope, own, 0.5)
+    torch.testing.assert_close(shared, torch.tensor([[2.0, 0.75], [1.25, 1.5], [0.0, 0.0]]).double())
+    assert not share_in_part(0.0 * slope, own, 0.5).any()

@@ -96,9 +96,10 @@ class Hypotheses:
         from_sources = p.sources[:, i, t].T @ p.sources[:, j, u]
         own = p.config_covariance[i][:, j]
         level, shape = own * self._level_covariance[t][:, u], own * self._shape_covariance[t][:, u]
-        total = self.weight_variance[which][:, None, None] * from_sources + p.common_covariance[t][:, u]
-        total = total + self.level[which][:, None, None] * level + self.shape[which][:, None, None] * shape
-        return p.location_variance + total
+        alike = p.common_covariance[t][:, u] + p.location_variance
+        sizes = torch.stack([self.weight_variance, self.level, self.shape], 1)[which]
+        scaled = torch.tensordot(sizes, torch.stack([from_sources, level, shape]), 1)  # one pass over the cells
+        return scaled.add_(alike)
 
     def variance(self, configs: Tensor, columns: Tensor, which: Tensor | slice = slice(None)) -> Tensor:
         """Return the diagonal of `covariance` for n cells, ``(n_hypothesis, n)``."""

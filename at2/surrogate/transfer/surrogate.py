@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 
+from torch import Tensor
+
 from at2.surrogate.belief import Belief
 from at2.surrogate.completion import complete
 from at2.surrogate.history import History
@@ -60,15 +62,16 @@ class WeightedSources:
         if history.n_source:
             completed = complete(history, warp=warp, seed=seed)
             variance = None if completed.exact else completed.variance
-            best = standardize(completed.mean.cummax(-1).values, variance)
-            if best.n_source:
-                prior = fit_prior(best, history.features.to(completed.mean), history.n_epoch, seed=seed)
-                readings = cache(lambda: self._of_readings(history, standardize(completed.mean, variance), seed))
+            best, read = (standardize(z, variance) for z in (completed.mean.cummax(-1).values, completed.mean))
+            if best.n_source and read.n_source:
+                features = history.features.to(completed.mean)
+                prior = fit_prior(best, features, history.n_epoch, seed=seed)
+                readings = cache(lambda: self._of_readings(read, features, history.n_epoch, seed))
                 return WeightedBelief(self._posterior(prior), warp, readings=readings)
         return ColdBelief(lambda: self._posterior(prior_without_sources(history.features, history.n_epoch)), warp)
 
-    def _of_readings(self, history: History, sources: Sources, seed: int) -> Posterior:
-        prior = fit_prior(sources, history.features.to(sources.curves), history.n_epoch, seed=seed)
+    def _of_readings(self, sources: Sources, features: Tensor, n_epoch: int, seed: int) -> Posterior:
+        prior = fit_prior(sources, features, n_epoch, seed=seed)
         return Posterior(Hypotheses(prior.widened(), self.grid), temper=self.temper_readings)
 
     def _posterior(self, prior: TargetPrior) -> Posterior:

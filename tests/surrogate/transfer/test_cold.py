@@ -54,3 +54,13 @@ def test_better_readings_make_neighbours_look_better() -> None:
         belief.observe(5, epoch, 0.6 + 0.1 * epoch)
     values = belief.values().mean
     assert float(values[4]) > float(values[1])
+
+
+@pytest.mark.parametrize("bump", [0.0, 0.4e-9, 0.63e-9, 0.7e-9, 0.9e-9, 1e-6])
+def test_sources_all_but_alike_are_used_for_all_or_for_nothing(bump: float) -> None:
+    curves = torch.full((1, 1, 3, 4), 0.5, dtype=torch.float64)
+    curves[0, 0, 0, 0] += bump  # of the best readings so far, more differ than of the readings
+    belief = WeightedSources().fit(History(curves, FEATURES[:3]))
+    belief.observe(1, 0, 0.4)
+    assert bool(torch.isfinite(belief.values().mean).all())
+    assert bool(torch.isfinite(belief.predict().std).all())
