@@ -156,6 +156,15 @@ class Ledger:
         """Values told for a configuration, in the order of arrival."""
         return [t.value for t in self.told if t.query.config_id == config_id and t.value is not None]
 
+    def best_readings(self, *, sign: float) -> Tensor:
+        """Return the best value told for every configuration, larger is better, minus infinity without any."""
+        best = torch.full(self.done.shape, -math.inf, dtype=torch.float64)
+        for told in self.told:
+            if told.value is not None:
+                config = self._asked[told.query.number][0]
+                best[config] = max(float(best[config]), sign * told.value)
+        return best
+
     def state(self, *, sign: float) -> SearchState:
         """Return what may still be asked; `sign` is 1 where larger is better, else -1."""
         open_configs = [self._asked[number][0] for number in self.pending]
@@ -165,7 +174,7 @@ class Ledger:
         horizon = torch.minimum(self.n_epoch - self.done, self._affordable(cost, entry, left))
         horizon[~self.eligible] = 0
         horizon[open_configs] = 0
-        best = max((sign * t.value for t in self.told if t.value is not None), default=-math.inf)
+        best = float(self.best_readings(sign=sign).max())
         return SearchState(self.done.clone(), horizon, self.eligible.clone(), cost, entry, best, left)
 
     def _affordable(self, cost: Tensor, entry: Tensor, left: float) -> Tensor:

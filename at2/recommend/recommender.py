@@ -55,8 +55,13 @@ class Recommender:
         rename: Names of hyperparameters in the table to the names used here.
         goal: ``"recommend"`` looks for the configuration that is best when trained in full, later; ``"train"`` for the
             best trained model when the budget ends.
+        utility: What one unit of the budget (an epoch, a second) is worth in the unit of the metric: the run stops when
+            the next epochs are expected to gain less per unit than this. None never stops for it.
+        tolerance: Stop when the recommendation is within this of the best, in the unit of the metric; None never does.
+        confidence: With which probability it must be that close; None takes 0.9 where there is a tolerance.
         surrogate: Name of a surrogate, or any object with its `fit`.
         acquisition: Rule that picks the next epoch; None takes the one that fits surrogate and goal.
+        device: Where the surrogate computes, such as ``"cuda"``; None stays on the CPU.
         journal: File in which every call is kept (see `resume`); it must not exist yet.
 
     Raises:
@@ -308,7 +313,7 @@ class Recommender:
                 self.belief,
                 state,
                 config=config,
-                seen=self._best_seen(),
+                seen=self._ledger.best_readings(sign=self.problem.sign),
                 tolerance=rule.tolerance,
                 trained=self.goal == "train",
                 seed=self.seed,
@@ -384,17 +389,8 @@ class Recommender:
         """Row of the eligible configuration of the highest worth, or the best seen where that is the goal."""
         worth = self.belief.worth().cpu()
         if self.goal == "train" and any(t.value is not None for t in self._ledger.told):
-            worth = self._best_seen()
+            worth = self._ledger.best_readings(sign=self.problem.sign)
         return int(torch.where(state.eligible, worth, -torch.inf).argmax())
-
-    def _best_seen(self) -> torch.Tensor:
-        """Best reading of every configuration, larger is better, minus infinity without any."""
-        best = torch.full((self.problem.history.n_config,), -torch.inf, dtype=torch.float64)
-        for result in self._ledger.told:
-            if result.value is not None:
-                row = self._row[result.query.config_id]
-                best[row] = max(float(best[row]), self.problem.sign * result.value)
-        return best
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything so far to a journal, in place of whatever stood there, and go on writing to it.

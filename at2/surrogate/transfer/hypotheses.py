@@ -98,8 +98,8 @@ class Hypotheses:
         level, shape = own * self._level_covariance[t][:, u], own * self._shape_covariance[t][:, u]
         alike = p.common_covariance[t][:, u] + p.location_variance
         sizes = torch.stack([self.weight_variance, self.level, self.shape], 1)[which]
-        scaled = torch.tensordot(sizes, torch.stack([from_sources, level, shape]), 1)  # one pass over the cells
-        return scaled.add_(alike)
+        scaled: Tensor = torch.tensordot(sizes, torch.stack([from_sources, level, shape]), 1)  # one pass over the cells
+        return scaled + alike
 
     def variance(self, configs: Tensor, columns: Tensor, which: Tensor | slice = slice(None)) -> Tensor:
         """Return the diagonal of `covariance` for n cells, ``(n_hypothesis, n)``."""
