@@ -174,7 +174,7 @@ class Ledger:
         horizon = torch.minimum(self.n_epoch - self.done, self._affordable(cost, entry, left))
         horizon[~self.eligible] = 0
         horizon[open_configs] = 0
-        best = float(self.best_readings(sign=sign).max())
+        best = max((sign * t.value for t in self.told if t.value is not None), default=-math.inf)
         return SearchState(self.done.clone(), horizon, self.eligible.clone(), cost, entry, best, left)
 
     def _affordable(self, cost: Tensor, entry: Tensor, left: float) -> Tensor:
