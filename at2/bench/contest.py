@@ -163,7 +163,7 @@ def _build(match: Match, table: "LearningCurveTable", budget: Budget, shared: "_
         seed=case.tuner_seed,
         metric=match.metric,
         surrogate=shared,
-        acquisition=shared.acquisition(),
+        acquisition=shared.acquisition(case),
     )
 
 
@@ -262,11 +262,11 @@ class _SharedFit:
         self._belief: Belief | None = None
         self._fit_s = self.saved_s = 0.0
 
-    def acquisition(self) -> "Acquisition":
-        """Give the rule that goes with the surrogate."""
+    def acquisition(self, case: "Case") -> "Acquisition":
+        """Give the rule that goes with the surrogate, and with what the case has for sources."""
         from at2.recommend.ucb import default_acquisition
 
-        return default_acquisition(self._make(), "recommend")
+        return default_acquisition(self._make(), "recommend", alone=not case.sources, seed=case.tuner_seed)
 
     def _make(self) -> "Surrogate":
         from at2.surrogate import make_surrogate

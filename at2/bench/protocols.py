@@ -55,13 +55,13 @@ class Protocol:
         name: One of `PROTOCOLS`: ``"loo"`` tunes for every task once a draw, with other tasks as its sources;
             ``"pairs"`` is the list of published (source tasks -> target) pairs; ``"unseen"`` is ``"loo"`` with half of
             the configurations held out: only those are candidates, and no source shows them.
-        n_source: Number of sources of each target; None takes all other tasks. Pairs bring their own.
+        n_source: Number of sources of each target, 0 for none; None takes all other tasks. Pairs bring their own.
         n_draw: How often sources are drawn; without a choice there is one draw.
         seeds: The repetitions.
         targets: Only these targets; empty takes all. The draws are the same either way.
 
     Raises:
-        At2Error: If the name is unknown or a number is not positive.
+        At2Error: If the name is unknown, there is no draw or seed, or the number of sources is negative.
     """
 
     name: str = "loo"
@@ -73,10 +73,10 @@ class Protocol:
     def __post_init__(self) -> None:
         if self.name not in PROTOCOLS:
             raise At2Error(f"no protocol {self.name!r}; the protocols are {', '.join(PROTOCOLS)}")
-        if self.n_draw < 1 or (self.n_source is not None and self.n_source < 1) or not self.seeds:
+        if self.n_draw < 1 or (self.n_source is not None and self.n_source < 0) or not self.seeds:
             raise At2Error(
-                "a protocol needs at least one source, draw and seed; "
-                f"{self.n_source}, {self.n_draw} and {len(self.seeds)} given"
+                "a protocol needs at least one draw and seed, and no negative number of sources; "
+                f"{self.n_draw}, {len(self.seeds)} and {self.n_source} given"
             )
 
     @property
@@ -87,7 +87,7 @@ class Protocol:
             >>> Protocol("loo", n_source=None).label
             'loo-all'
         """
-        return self.name if self.name == "pairs" else f"{self.name}-{self.n_source or 'all'}"
+        return self.name if self.name == "pairs" else f"{self.name}-{'all' if self.n_source is None else self.n_source}"
 
 
 def list_cases(protocol: Protocol, table: "LearningCurveTable", *, database: str) -> list[Case]:
@@ -125,12 +125,14 @@ def _pairs(database: str) -> list[Case]:
 def _leave_one_out(protocol: Protocol, table: "LearningCurveTable") -> list[Case]:
     tasks = [str(task) for task in table.tasks.index]
     n_source = len(tasks) - 1 if protocol.n_source is None else protocol.n_source
-    if not 1 <= n_source < len(tasks):
+    if protocol.n_source is None and not n_source:
+        raise TableError(f"table {table.name!r} has no other task to learn from; ask for 0 sources")
+    if n_source >= len(tasks):
         raise TableError(
             f"{n_source} sources and a target need {n_source + 1} tasks, table {table.name!r} has {len(tasks)}; "
             "ask for fewer sources"
         )
-    n_draw = 1 if n_source == len(tasks) - 1 and protocol.name == "loo" else protocol.n_draw
+    n_draw = 1 if n_source in (0, len(tasks) - 1) and protocol.name == "loo" else protocol.n_draw
     return [case for draw in range(n_draw) for case in _draw(tasks, n_source, draw)]
 
 

@@ -42,7 +42,7 @@ def _groups(results: pd.DataFrame) -> list[tuple[tuple[Hashable, ...], pd.DataFr
 def _summarize_group(group: dict[str, Any], rows: pd.DataFrame, reference: str) -> list[dict[str, Any]]:
     sound = rows[rows["error"].isna()]
     n_failed = (rows["error"].notna()).groupby(rows["rival"]).sum().to_dict()
-    common = sound.pivot_table(index=_CASE, columns="rival", values="regret").dropna()
+    common = sound.pivot_table(index=_CASE, columns="rival", values="regret").dropna() if len(sound) else sound
     compared = _compare(common, reference) if len(common) else {}
     found = []
     for rival, own in sound.groupby("rival", sort=False):

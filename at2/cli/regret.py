@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     multiple=True,
     default=("4",),
     show_default=True,
-    help="Source tasks of each target, or 'all' others; again for more.",
+    help="Source tasks of each target, 0 for none, or 'all' others; again for more.",
 )
 @click.option("--draws", type=click.IntRange(min=1), default=1, show_default=True, help="Drawings of the sources.")
 @click.option("--seeds", type=NumberList(), default="0", show_default=True, help="Repetitions.")
@@ -126,8 +126,8 @@ def _sources(text: str) -> int | None:
     """Read a number of sources, None for all."""
     if text == "all":
         return None
-    if not text.isdecimal() or int(text) < 1:
-        raise click.BadParameter(f"a number from 1 or 'all' wanted, {text!r} came", param_hint="--sources")
+    if not text.isdecimal():
+        raise click.BadParameter(f"a number from 0 or 'all' wanted, {text!r} came", param_hint="--sources")
     return int(text)
 
 

@@ -110,7 +110,6 @@ class Recommender:
         self.stopping = StoppingRule(utility=utility, tolerance=tolerance, confidence=confidence)
         self._device = None if device is None else usable_device(device, dtype=torch.float64)
         self._surrogate = make_surrogate(surrogate) if isinstance(surrogate, str) else surrogate
-        self._acquisition = acquisition or default_acquisition(self._surrogate, goal, priced=utility is not None)
         self._gauge = KnowledgeGradient() if goal == "recommend" else ExpectedBest()  # of what further epochs gain
         self.problem = build_problem(
             table,
@@ -124,7 +123,10 @@ class Recommender:
             rename=rename,
             seed=seed,
         )
-        n_config = self.problem.history.n_config
+        n_config, alone = self.problem.history.n_config, not self.problem.history.n_source
+        self._acquisition = acquisition or default_acquisition(
+            self._surrogate, goal, priced=utility is not None, alone=alone, seed=seed
+        )
         costs = EpochCosts(n_config, self.problem.source_seconds, self.problem.history.features)
         self._ledger = Ledger(
             self.problem.is_candidate, n_epoch=self.problem.history.n_epoch, budget=budget, costs=costs

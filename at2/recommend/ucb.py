@@ -10,6 +10,7 @@ import torch
 from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient, reachable_cells
 from at2.recommend.finish import FinishIncumbent
 from at2.recommend.ledger import SearchState
+from at2.recommend.pilot import Pilot
 from at2.surrogate import Belief, Prediction, Surrogate
 
 
@@ -65,7 +66,9 @@ class UpperConfidenceBound:
         return Choice(int(configs[best]), float(bound[best]), int(steps_ahead[best]))
 
 
-def default_acquisition(surrogate: Surrogate, goal: str, *, priced: bool = False) -> Acquisition:
+def default_acquisition(
+    surrogate: Surrogate, goal: str, *, priced: bool = False, alone: bool = False, seed: int = 0
+) -> Acquisition:
     """Return the rule that goes with a surrogate and a goal.
 
     Args:
@@ -73,9 +76,12 @@ def default_acquisition(surrogate: Surrogate, goal: str, *, priced: bool = False
         goal: ``"recommend"`` or ``"train"``.
         priced: Whether the run may end at any time because epochs have a price; then what is trained best improves
             step by step, rather than in the last epochs of the budget.
+        alone: Whether there is no source task, so that a pilot has to say how curves go.
+        seed: Seed of that pilot.
     """
     if isinstance(surrogate, PublishedWithUcb):
         return UpperConfidenceBound(surrogate.ucb_beta)
+    rule: Acquisition = ExpectedBest() if priced else FinishIncumbent()
     if goal == "recommend":
-        return KnowledgeGradient()
-    return ExpectedBest() if priced else FinishIncumbent()
+        rule = KnowledgeGradient()
+    return Pilot(rule, seed=seed) if alone else rule

@@ -55,14 +55,24 @@ def test_the_published_pairs() -> None:
     assert all(isinstance(case, Case) and case.target not in case.sources for case in cases)
 
 
+def test_every_task_without_any_source() -> None:
+    protocol = Protocol(n_source=0, n_draw=3, seeds=(0, 1))
+    cases = list_cases(protocol, _table(3), database="mine")
+    assert protocol.label == "loo-0"
+    assert [(case.sources, case.draw) for case in cases] == [((), 0)] * 6  # nothing to draw: the seeds tell them apart
+    assert len({case.tuner_seed for case in cases}) == 6
+
+
 def test_protocols_that_cannot_be() -> None:
     with pytest.raises(At2Error, match="no protocol 'kfold'; the protocols are loo, pairs, unseen"):
         Protocol("kfold")
-    with pytest.raises(At2Error, match="at least one source, draw and seed; 0, 1 and 1 given"):
-        Protocol(n_source=0)
+    with pytest.raises(At2Error, match="no negative number of sources; 1, 1 and -1 given"):
+        Protocol(n_source=-1)
+    with pytest.raises(At2Error, match=r"at least one draw and seed.*; 0, 1 and 4 given"):
+        Protocol(n_draw=0)
     with pytest.raises(TableError, match="4 sources and a target need 5 tasks, table 'table' has 3"):
         list_cases(Protocol(), _table(3), database="mine")
-    with pytest.raises(TableError, match="0 sources and a target"):
+    with pytest.raises(TableError, match="table 'table' has no other task to learn from; ask for 0 sources"):
         list_cases(Protocol(n_source=None), _table(1), database="mine")
     with pytest.raises(TableError, match="needs 4, table 'table' has 3"):
         list_cases(Protocol("unseen", n_source=1), _table(3, n_config=3), database="mine")

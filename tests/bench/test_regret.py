@@ -17,6 +17,7 @@ from at2.bench.standings import summarize_results
 from at2.cli.main import cli
 from at2.errors import BudgetError, FileError, UnknownNameError
 from at2.recommend import Budget, KnowledgeGradient
+from at2.recommend.pilot import Pilot
 from at2.recommend.ucb import UpperConfidenceBound
 from at2.tables import LearningCurveTable
 
@@ -113,8 +114,18 @@ def test_at2_plays_all_budgets_on_one_fit(table_path: Path) -> None:
 
 
 def test_a_surrogate_brings_its_own_rule() -> None:
-    assert isinstance(_SharedFit("at2:at2-2021").acquisition(), UpperConfidenceBound)
-    assert isinstance(_SharedFit("at2").acquisition(), KnowledgeGradient)
+    case, alone = Case("c", ("a",)), Case("c", (), seed=3)
+    assert isinstance(_SharedFit("at2:at2-2021").acquisition(case), UpperConfidenceBound)
+    assert isinstance(_SharedFit("at2").acquisition(case), KnowledgeGradient)
+    assert _SharedFit("at2").acquisition(alone) == Pilot(KnowledgeGradient(), seed=alone.tuner_seed)
+
+
+def test_standings_of_nothing_but_failures(tmp_path: Path, table_path: Path) -> None:
+    call = ["bench", "regret", "--database", str(table_path), "--sources", "0", "--rivals", "average-rank"]
+    result = CliRunner().invoke(cli, [*call, "--budget", "2", "--jobs", "0", "--record", str(tmp_path)])
+    assert "average-rank (" in result.output
+    assert "needs at least one source task with curves" in result.output
+    assert not isinstance(result.exception, KeyError)
 
 
 def test_the_clock_runs_with_the_trace(tmp_path: Path, table_path: Path) -> None:
@@ -211,7 +222,7 @@ def test_one_call_for_several_numbers_of_sources(tmp_path: Path, table_path: Pat
     ("arguments", "message"),
     [
         (["--rivals", "nobody"], "no rival 'nobody'"),
-        (["--sources", "0"], "a number from 1 or 'all' wanted, '0' came"),
+        (["--sources", "few"], "a number from 0 or 'all' wanted, 'few' came"),
         (["--budget", "ten"], "epochs (100) or seconds (3600s) wanted, 'ten' came"),
         (["--budget", "-3"], "epochs (100) or seconds (3600s) wanted, '-3' came"),
         (["--sources", "9", "--rivals", "asha"], "9 sources and a target need 10 tasks"),

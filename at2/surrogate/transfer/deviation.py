@@ -149,10 +149,12 @@ def _thin_out(residuals: Tensor, points: Tensor, seed: int) -> tuple[Tensor, Ten
 
 
 def generic_epoch_covariance(n_epoch: int, like: Tensor) -> Tensor:
-    """Return an epoch covariance for a start without any source: curves settle, and later readings say more.
+    """Return an epoch covariance for a start without any source: curves settle, but go on passing each other.
 
     A configuration's asymptote has variance 0.6, a decaying part ``0.4 (b / (t + t' + b))`` with b a fifth of the
-    training, and readings have noise of variance 0.01; the best of a curve behaves like its last epoch.
+    training, a part that wanders ``0.4 k(log t - log t')`` with k Matern's kernel of smoothness 3/2 and length scale 1,
+    so that what leads may be passed by the time that training has doubled, and readings have noise of variance 0.03;
+    the best of a curve behaves like its last epoch.
 
     Args:
         n_epoch: Length of a full training.
@@ -164,10 +166,12 @@ def generic_epoch_covariance(n_epoch: int, like: Tensor) -> Tensor:
     t = torch.arange(1, n_epoch + 1, dtype=like.dtype, device=like.device)
     t = torch.cat([t, t[-1:]])
     rate = max(1.0, 0.2 * n_epoch)
-    covariance = 0.6 + 0.4 * rate / (t[:, None] + t[None, :] + rate)
-    noise = torch.full_like(t, 0.01)
+    settling = 0.6 + 0.4 * rate / (t[:, None] + t[None, :] + rate)
+    apart = math.sqrt(3.0) * (t[:, None].log() - t.log()).abs()
+    wandering = 0.4 * (1.0 + apart) * torch.exp(-apart)
+    noise = torch.full_like(t, 0.03)
     noise[-1] = 1e-6
-    return covariance + torch.diag(noise)
+    return settling + wandering + torch.diag(noise)
 
 
 def generic_config_kernel(n_embedded: int, like: Tensor) -> ConfigKernel:

@@ -60,12 +60,12 @@ class Hypotheses:
         spreads = grid.weight_spreads if prior.sources.shape[0] else (1.0,)
         widest, free = max(spreads), _FREE_WEIGHT * math.sqrt(prior.sources.shape[0])
         spreads = (*spreads, free) if free > widest else spreads
-        combined = list(itertools.product(spreads, grid.levels, grid.shapes))
-        spread, level, shape = (like.new_tensor(column) for column in zip(*combined, strict=True))
+        combined = list(itertools.product(spreads, prior.first_noise, grid.levels, grid.shapes))
+        spread, first, level, shape = (like.new_tensor(column) for column in zip(*combined, strict=True))
         self.prior = prior
         self.weight_variance = spread.square()
         self.bound = spread <= widest  # under these no single one of many sources may take the whole say
-        self.level, self.shape = level, shape
+        self.level, self.shape, self.first_noise = level, shape, first
         loading = prior.epoch_covariance[:, -1] / prior.epoch_covariance[-1, -1].sqrt()
         self._level_covariance = torch.outer(loading, loading)  # of columns, as far as the value of a curve says it
         self._shape_covariance = prior.epoch_covariance - self._level_covariance  # of columns, given the value
@@ -109,6 +109,7 @@ class Hypotheses:
         level, shape = own * self._level_covariance[columns, columns], own * self._shape_covariance[columns, columns]
         total = self.weight_variance[which][:, None] * from_sources + p.common_covariance[columns, columns]
         total = total + self.level[which][:, None] * level + self.shape[which][:, None] * shape
+        total = total + self.first_noise[which][:, None] * (columns == 0)
         return p.location_variance + total
 
     def mean(self, configs: Tensor, columns: Tensor) -> Tensor:

@@ -29,6 +29,8 @@ from at2.surrogate.transfer.sources import Sources
 _LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard deviation, however alike the sources
 _UNKNOWN_SCALE_SPREAD = 1.0  # the same without sources
 _UNKNOWN_LOCATION_SPREAD = 2.0  # prior standard deviation of the location without sources, in scales
+_TREND_SPREAD = 2.0  # the same of the size of each trend that all curves share
+_FIRST_NOISE = (0.0, 10.0)  # variances of noise that the first reading of a curve may have, without sources
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class TargetPrior:
         location_variance: Prior variance of ``m``, in units of ``s^2``.
         log_scale: Prior mean of ``log s``.
         log_scale_spread: Its prior standard deviation.
+        first_noise: Variances, in units of ``s^2``, of noise of the first reading of a curve beyond ``Ke``; each makes
+            hypotheses of its own.
     """
 
     mean: Tensor
@@ -60,6 +64,7 @@ class TargetPrior:
     location_variance: float
     log_scale: float
     log_scale_spread: float
+    first_noise: tuple[float, ...] = (0.0,)
 
     @property
     def n_config(self) -> int:
@@ -137,6 +142,8 @@ def _log_scale(sources: Sources) -> tuple[float, float]:
 def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
     """Return a plain freeze-thaw prior: curves rise at an unknown rate common to all, and settle.
 
+    Whether the first reading says anything is left open: in some tables it is taken before any training.
+
     Args:
         features: Encoded configurations, shape ``(n_config, n_feature)``, NaN where inactive.
         n_epoch: Length of a full training.
@@ -152,7 +159,7 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
     return TargetPrior(
         mean=points.new_zeros(n_config, n_epoch + 1),
         sources=points.new_zeros(0, n_config, n_epoch + 1),
-        common_covariance=trends.T @ trends,
+        common_covariance=_TREND_SPREAD**2 * trends.T @ trends,
         config_covariance=generic_config_kernel(points.shape[1], points).matrix(points),
         epoch_covariance=generic_epoch_covariance(n_epoch, points),
         spread=points.new_ones(n_config),
@@ -160,4 +167,5 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         location_variance=_UNKNOWN_LOCATION_SPREAD**2,
         log_scale=0.0,
         log_scale_spread=_UNKNOWN_SCALE_SPREAD,
+        first_noise=_FIRST_NOISE,
     )

@@ -14,7 +14,7 @@ from at2.surrogate.transfer.belief import WeightedBelief
 from at2.surrogate.transfer.cold import ColdBelief
 from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
-from at2.surrogate.transfer.prior import TargetPrior, fit_prior, prior_without_sources
+from at2.surrogate.transfer.prior import fit_prior, prior_without_sources
 from at2.surrogate.transfer.sources import Sources, standardize
 from at2.surrogate.warp import choose_warp
 
@@ -27,6 +27,7 @@ class WeightedSources:
         grid: Hypotheses over which the belief averages.
         temper: Power of the likelihood in their weights, in (0, 1].
         temper_readings: The same for the hypotheses about readings, which make intervals and densities.
+        temper_alone: The same without sources, where the readings themselves must say how curves go.
 
     Raises:
         ValueError: If a power lies outside (0, 1].
@@ -44,10 +45,11 @@ class WeightedSources:
     grid: Grid = field(default_factory=Grid)
     temper: float = 0.15
     temper_readings: float = 0.1
+    temper_alone: float = 0.5
 
     def __post_init__(self) -> None:
         """Check the powers."""
-        for name, power in (("temper", self.temper), ("temper_readings", self.temper_readings)):
+        for name, power in self._powers():
             if not 0.0 < power <= 1.0:
                 raise ValueError(f"{name} must lie in (0, 1], got {power}")
 
@@ -67,12 +69,17 @@ class WeightedSources:
                 features = history.features.to(completed.mean)
                 prior = fit_prior(best, features, history.n_epoch, seed=seed)
                 readings = cache(lambda: self._of_readings(read, features, history.n_epoch, seed))
-                return WeightedBelief(self._posterior(prior), warp, readings=readings)
-        return ColdBelief(lambda: self._posterior(prior_without_sources(history.features, history.n_epoch)), warp)
+                start = Posterior(Hypotheses(prior, self.grid), temper=self.temper)
+                return WeightedBelief(start, warp, readings=readings)
+        return ColdBelief(lambda: self._alone(history), warp)
 
     def _of_readings(self, sources: Sources, features: Tensor, n_epoch: int, seed: int) -> Posterior:
         prior = fit_prior(sources, features, n_epoch, seed=seed)
         return Posterior(Hypotheses(prior.widened(), self.grid), temper=self.temper_readings)
 
-    def _posterior(self, prior: TargetPrior) -> Posterior:
-        return Posterior(Hypotheses(prior, self.grid), temper=self.temper)
+    def _alone(self, history: History) -> Posterior:
+        prior = prior_without_sources(history.features, history.n_epoch)
+        return Posterior(Hypotheses(prior, self.grid), temper=self.temper_alone)
+
+    def _powers(self) -> tuple[tuple[str, float], ...]:
+        return tuple((name, getattr(self, name)) for name in ("temper", "temper_readings", "temper_alone"))

@@ -64,3 +64,17 @@ def test_sources_all_but_alike_are_used_for_all_or_for_nothing(bump: float) -> N
     belief.observe(1, 0, 0.4)
     assert bool(torch.isfinite(belief.values().mean).all())
     assert bool(torch.isfinite(belief.predict().std).all())
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_what_first_readings_say_is_learnt(tells: bool) -> None:
+    generator = torch.Generator().manual_seed(3)
+    level = torch.randn(6, generator=generator, dtype=torch.float64)
+    first = level if tells else torch.randn(6, generator=generator, dtype=torch.float64)
+    posterior = WeightedSources()._alone(EMPTY)
+    for config in range(6):
+        for epoch in range(3):
+            posterior.observe(config, epoch, float(first[config] if epoch == 0 else level[config]) + 0.1 * epoch)
+    noisy = posterior.hypotheses.first_noise > 0
+    share = float(posterior.weights[noisy].sum())
+    assert share < 0.1 if tells else share > 0.9
