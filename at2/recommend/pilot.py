@@ -11,9 +11,6 @@ from at2.recommend.acquisition import Acquisition, Choice
 from at2.recommend.ledger import SearchState
 from at2.surrogate import Belief
 
-N_PILOT = 8
-N_EPOCH = 2
-
 
 @dataclass(frozen=True)
 class Pilot:
@@ -34,8 +31,8 @@ class Pilot:
     """
 
     then: Acquisition
-    n_config: int = N_PILOT
-    n_epoch: int = N_EPOCH
+    n_config: int = 8
+    n_epoch: int = 2
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -60,7 +60,7 @@ class Recommender:
         tolerance: Stop when the recommendation is within this of the best, in the unit of the metric; None never does.
         confidence: With which probability it must be that close; None takes 0.9 where there is a tolerance.
         surrogate: Name of a surrogate, or any object with its `fit`.
-        acquisition: Rule that picks the next epoch; None takes the one that fits surrogate and goal.
+        acquisition: Rule that picks the next epoch; None takes the one that fits surrogate, goal and sources.
         device: Where the surrogate computes, such as ``"cuda"``; None stays on the CPU.
         journal: File in which every call is kept (see `resume`); it must not exist yet.
 
