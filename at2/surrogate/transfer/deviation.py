@@ -9,7 +9,8 @@ from torch import Tensor
 
 from at2.surrogate.kernels import ConfigKernel, embed
 
-_SHRINK = 0.2  # share of an epoch covariance that is moved to its diagonal
+_SHRINK = 0.2  # share of the variance in an epoch covariance that counts as noise of the reading
+_READING_NOISE = 0.03  # variance of a reading's noise without sources
 _LEADING = 8  # components over the epochs in which configurations are compared
 _NEIGHBOURS = 0.1  # standard deviation, in shares of the ranks, of the window in which spreads are averaged
 _BANDS = 64  # of equal numbers of ranks
@@ -18,22 +19,28 @@ _STEPS = 40
 _LARGEST_FIT = 256  # configurations in the fit of the kernel; more would change little and cost their cube
 
 
-def epoch_covariance(residuals: Tensor, weights: Tensor) -> Tensor:
-    """Return ``Ke``: the covariance of residuals between columns, shrunk towards its diagonal.
+def epoch_covariance(residuals: Tensor, weights: Tensor, *, trust: float = 1.0) -> Tensor:
+    """Return ``Ke``: the covariance of residuals between columns, a share of whose diagonal counts as noise.
+
+    Where sources leave most of one another, because they do not agree, a share of it would be far more than the noise
+    of a reading: it is limited to that of a start without sources then.
 
     Args:
         residuals: Each configuration's own part, shape ``(n_source, n_config, n_column)``, at least one source.
         weights: How much each configuration counts, ``(n_source, n_config)``, rows summing to 1.
+        trust: How far the sources agree, in [0, 1]; the limit holds in full at 0, and not at all at 1.
 
     Returns:
         Tensor of shape ``(n_column, n_column)``.
     """
-    n_source = residuals.shape[0]
+    n_source, _, n_column = residuals.shape
     flat = residuals.flatten(0, 1)
     covariance = (flat * weights.flatten()[:, None]).T @ flat / n_source
-    diagonal = torch.diag(covariance.diagonal())
-    floor = 1e-6 * torch.eye(len(diagonal), dtype=flat.dtype, device=flat.device)
-    return share_of_deviation(n_source) * ((1.0 - _SHRINK) * covariance + _SHRINK * diagonal) + floor
+    noise = _SHRINK * covariance.diagonal()
+    noise = trust * noise + (1.0 - trust) * torch.minimum(noise, _reading_noise(n_column, flat))
+    rest = (1.0 - noise / covariance.diagonal().clamp_min(1e-12)).clamp_min(0.0).sqrt()
+    floor = 1e-6 * torch.eye(n_column, dtype=flat.dtype, device=flat.device)
+    return share_of_deviation(n_source) * (covariance * torch.outer(rest, rest) + torch.diag(noise)) + floor
 
 
 def common_covariance(common: Tensor) -> Tensor:
@@ -169,9 +176,14 @@ def generic_epoch_covariance(n_epoch: int, like: Tensor) -> Tensor:
     settling = 0.6 + 0.4 * rate / (t[:, None] + t[None, :] + rate)
     apart = math.sqrt(3.0) * (t[:, None].log() - t.log()).abs()
     wandering = 0.4 * (1.0 + apart) * torch.exp(-apart)
-    noise = torch.full_like(t, 0.03)
+    return settling + wandering + torch.diag(_reading_noise(n_epoch + 1, like))
+
+
+def _reading_noise(n_column: int, like: Tensor) -> Tensor:
+    """Without sources; the best of a curve has next to none."""
+    noise = like.new_full((n_column,), _READING_NOISE)
     noise[-1] = 1e-6
-    return settling + wandering + torch.diag(noise)
+    return noise
 
 
 def generic_config_kernel(n_embedded: int, like: Tensor) -> ConfigKernel:

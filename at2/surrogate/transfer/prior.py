@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from at2.surrogate.kernels import embed
+from at2.surrogate.transfer.agreement import trust
 from at2.surrogate.transfer.deviation import (
     common_covariance,
     config_covariance,
@@ -103,7 +104,7 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
     mean = z.mean(0)
     weights = rank_weights(z)
     common, residuals = split_common(leave_one_out_residuals(z), weights)
-    between = epoch_covariance(residuals, weights)
+    between = epoch_covariance(residuals, weights, trust=trust(z))
     unsure = sources.unsure / between.diagonal().mean()
     location, location_variance = _location(sources)
     log_scale, spread = _log_scale(sources)

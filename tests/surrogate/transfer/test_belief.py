@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from at2.surrogate import History, WeightedSources
+from at2.surrogate.transfer.agreement import agreement, trust
 from at2.surrogate.transfer.belief import WeightedBelief, _at_least
 from at2.surrogate.transfer.deviation import (
     config_covariance,
@@ -242,6 +243,39 @@ def test_epoch_covariance_is_that_of_the_configurations_that_count() -> None:
     between = epoch_covariance(residuals, first)
     assert float(between.diagonal().max()) < 1.0  # half of the residuals' variance is a deviation's with two sources
     assert float(epoch_covariance(residuals, torch.full_like(first, 1 / 40)).diagonal().min()) > 10.0
+
+
+def test_noise_of_readings_is_limited_where_sources_do_not_agree() -> None:
+    curves = torch.randn(3, 200, 1, generator=torch.Generator().manual_seed(4), dtype=torch.float64).expand(3, 200, 6)
+    weights = torch.full((3, 200), 1 / 200, dtype=torch.float64)
+    believed, half, doubted = (epoch_covariance(curves, weights, trust=t) for t in (1.0, 0.5, 0.0))
+    noise = [(k.diagonal() - k[0, 1]) for k in (believed, half, doubted)]  # the residuals themselves do not move
+    assert float(noise[0][1]) == pytest.approx(0.2 * float(believed[1, 1]), rel=1e-3)
+    assert float(noise[2][1]) == pytest.approx(0.03 * 2 / 3, rel=1e-3)  # two thirds of a residual's is a deviation's
+    assert float(noise[1][1]) == pytest.approx(float(noise[0][1] + noise[2][1]) / 2, rel=1e-3)
+    torch.testing.assert_close(half.diagonal(), believed.diagonal())
+    correlation = doubted[0, -1] / (doubted[0, 0] * doubted[-1, -1]).sqrt()
+    assert float(correlation) > float(believed[0, -1] / believed[0, 0]) + 0.1  # the best of a curve is then read plainly
+
+
+def test_a_little_noise_stays_whether_sources_agree_or_not() -> None:
+    residuals = 0.1 * torch.randn(3, 50, 4, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    weights = torch.full((3, 50), 1 / 50, dtype=torch.float64)
+    believed, doubted = (epoch_covariance(residuals, weights, trust=t) for t in (1.0, 0.0))
+    torch.testing.assert_close(doubted[:-1, :-1], believed[:-1, :-1])
+    assert torch.isfinite(epoch_covariance(torch.zeros_like(residuals), weights, trust=0.0)).all()
+
+
+def test_sources_are_trusted_as_far_as_they_agree() -> None:
+    generator = torch.Generator().manual_seed(6)
+    shared, own = (torch.randn(n, 400, 3, generator=generator, dtype=torch.float64) for n in (1, 4))
+    assert agreement(shared + own) == pytest.approx(0.5, abs=0.1)
+    assert agreement(own) == pytest.approx(0.0, abs=0.05)
+    assert agreement(torch.cat([shared, -shared])) == pytest.approx(-1.0)
+    assert agreement(own[:1]) == trust(own[:1]) == trust(shared + own) == 1.0
+    assert 0.0 <= trust(own) < 0.2
+    assert trust(torch.cat([shared, -shared])) == 0.0
+    assert trust(torch.zeros_like(own)) == 0.0  # constant values say nothing, and stay finite
 
 
 def test_covariances_are_positive_definite() -> None:
