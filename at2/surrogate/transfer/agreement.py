@@ -1,4 +1,4 @@
-"""Whether sources agree with each other: what they cannot say of one another, they cannot say of a target."""
+"""Whether sources agree with each other: if not, what they leave of one another is no measure of a target's noise."""
 
 from __future__ import annotations
 
@@ -34,12 +34,15 @@ def agreement(curves: Tensor) -> float:
 
 
 def trust(curves: Tensor) -> float:
-    """Return how far sources are believed to say what a target's deviations are, from 0 (not at all) to 1.
+    """Return how far what sources leave of one another is believed to be what they would leave of a target.
 
-    Sources whose labels are shuffled have correlations of 0 on the mean, and many configurations or sources make that
-    precise; tasks that have little to do with each other still reach the quarter from which on they are believed.
+    Sources whose configuration labels are shuffled have a mean correlation near 0, the nearer the more configurations
+    and sources there are. Tasks of one kind that have little to do with each other seldom lie below a quarter.
 
     Args:
         curves: ``Z``, shape ``(n_source, n_config, n_column)``, at least one source.
+
+    Returns:
+        A number in [0, 1].
     """
     return min(max(agreement(curves) / _ENOUGH, 0.0), 1.0)

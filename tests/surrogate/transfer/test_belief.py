@@ -255,7 +255,7 @@ def test_noise_of_readings_is_limited_where_sources_do_not_agree() -> None:
     assert float(noise[1][1]) == pytest.approx(float(noise[0][1] + noise[2][1]) / 2, rel=1e-3)
     torch.testing.assert_close(half.diagonal(), believed.diagonal())
     correlation = doubted[0, -1] / (doubted[0, 0] * doubted[-1, -1]).sqrt()
-    assert float(correlation) > float(believed[0, -1] / believed[0, 0]) + 0.1  # the best of a curve is then read plainly
+    assert float(correlation) > float(believed[0, -1] / believed[0, 0]) + 0.1  # the best of a curve has no noise then
 
 
 def test_a_little_noise_stays_whether_sources_agree_or_not() -> None:
