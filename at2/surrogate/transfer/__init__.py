@@ -7,6 +7,7 @@ symbol   meaning                                                       shape
 ======== ============================================================= =====================================
 ``Z``    standardized source curves, the best of each curve appended   ``(n_source, n_config, n_column)``
 ``mu``   their mean: the target's curves before any reading            ``(n_config, n_column)``
+``g``    further rises of the mean curves (see `rises`)                ``(n_config, n_column)``
 ``F``    source curves, to be weighed                                  ``(n_source, n_config, n_column)``
 ``c``    what all configurations have in common beyond the location    ``(n_column,)``
 ``Kc``   covariance of deviations between configurations               ``(n_config, n_config)``
@@ -16,12 +17,13 @@ symbol   meaning                                                       shape
 ======== ============================================================= =====================================
 
 ``n_column`` is the number of epochs plus one: the last column is the best of the curve, which is what a configuration
-is worth. The model is ``y = m + s (mu + F' w + c + level + shape)`` with weights ``w ~ N(0, tau^2 / n_source)`` of the
-source curves and two deviations of the target's own: ``level ~ N(0, delta Kc (x) a a')`` in what configurations are
-worth, with ``a`` the loading of each column on the last one, and ``shape ~ N(0, gamma Kc (x) (Ke - a a'))`` in how
-curves get there, noise of readings included. ``tau, delta, gamma`` and ``s`` are averaged over a grid, weighted by
-how well each explains the readings; everything else is exact. Keeping the two deviations apart is what keeps the
-model honest: a flat or smooth curve says that curves are smooth, not that configurations are alike.
+is worth. The model is ``y = m + s (mu - v g + F' w + c + level + shape)`` with weights ``w ~ N(0, tau^2 / n_source)``
+of the source curves, an unknown ``v`` by which the target's rises exceed those expected of it, and two deviations of
+the target's own: ``level ~ N(0, delta Kc (x) a a')`` in what configurations are worth, with ``a`` the loading of each
+column on the last one, and ``shape ~ N(0, gamma Kc (x) (Ke - a a'))`` in how curves get there, noise of readings
+included. ``tau, delta, gamma`` and ``s`` are averaged over a grid, weighted by how well each explains the readings;
+everything else is exact. Keeping the two deviations apart is what keeps the model honest: a flat or smooth curve says
+that curves are smooth, not that configurations are alike.
 """
 
 from at2.surrogate.transfer.surrogate import WeightedSources

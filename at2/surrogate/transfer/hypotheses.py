@@ -97,6 +97,7 @@ class Hypotheses:
         own = p.config_covariance[i][:, j]
         level, shape = own * self._level_covariance[t][:, u], own * self._shape_covariance[t][:, u]
         alike = p.common_covariance[t][:, u] + p.location_variance
+        alike = alike + p.rise[i, t][:, None] * p.rise[j, u] * p.rise_covariance[t][:, u]
         sizes = torch.stack([self.weight_variance, self.level, self.shape], 1)[which]
         scaled: Tensor = torch.tensordot(sizes, torch.stack([from_sources, level, shape]), 1)  # one pass over the cells
         return scaled + alike
@@ -107,7 +108,9 @@ class Hypotheses:
         from_sources = p.sources[:, configs, columns].square().sum(0)
         own = p.config_covariance[configs, configs]
         level, shape = own * self._level_covariance[columns, columns], own * self._shape_covariance[columns, columns]
-        total = self.weight_variance[which][:, None] * from_sources + p.common_covariance[columns, columns]
+        alike = p.common_covariance[columns, columns]
+        alike = alike + p.rise[configs, columns].square() * p.rise_covariance[columns, columns]
+        total = self.weight_variance[which][:, None] * from_sources + alike
         total = total + self.level[which][:, None] * level + self.shape[which][:, None] * shape
         total = total + self.first_noise[which][:, None] * (columns == 0)
         return p.location_variance + total

@@ -25,6 +25,7 @@ from at2.surrogate.transfer.residuals import (
     ranks_on_others,
     split_common,
 )
+from at2.surrogate.transfer.rises import learn_rises
 from at2.surrogate.transfer.sources import Sources
 
 _LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard deviation, however alike the sources
@@ -43,6 +44,9 @@ class TargetPrior:
         sources: ``Z / sqrt(n_source)``, shape ``(n_source, n_config, n_column)``; weights have variance ``tau^2``.
         common_covariance: Covariance between columns of what all configurations have in common beyond the location,
             ``(n_column, n_column)``.
+        rise: ``g``, further rises of the mean curves, ``(n_config, n_column)``; see `at2.surrogate.transfer.rises`.
+        rise_covariance: ``B``, covariance between columns of how much of them the target repeats,
+            ``(n_column, n_column)``.
         config_covariance: ``Kc``.
         epoch_covariance: ``Ke``.
         spread: How much further each configuration deviates than that, as a factor of the standard deviation,
@@ -58,6 +62,8 @@ class TargetPrior:
     mean: Tensor
     sources: Tensor
     common_covariance: Tensor
+    rise: Tensor
+    rise_covariance: Tensor
     config_covariance: Tensor
     epoch_covariance: Tensor
     spread: Tensor
@@ -101,17 +107,19 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
         The prior.
     """
     z = sources.curves
-    mean = z.mean(0)
-    weights = rank_weights(z)
-    common, residuals = split_common(leave_one_out_residuals(z), weights)
+    weights, left = rank_weights(z), leave_one_out_residuals(z)
+    rises = learn_rises(z, left)
+    common, residuals = split_common(left, weights)
     between = epoch_covariance(residuals, weights, trust=trust(z))
     unsure = sources.unsure / between.diagonal().mean()
     location, location_variance = _location(sources)
     log_scale, spread = _log_scale(sources)
     return TargetPrior(
-        mean=mean,
+        mean=rises.bend(z.mean(0)),
         sources=z / math.sqrt(sources.n_source),
         common_covariance=common_covariance(common),
+        rise=rises.rise,
+        rise_covariance=rises.covariance,
         config_covariance=config_covariance(residuals, features, between, seed=seed) + torch.diag(unsure),
         epoch_covariance=between,
         spread=_spread(z, residuals, between),
@@ -161,6 +169,8 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         mean=points.new_zeros(n_config, n_epoch + 1),
         sources=points.new_zeros(0, n_config, n_epoch + 1),
         common_covariance=_TREND_SPREAD**2 * trends.T @ trends,
+        rise=points.new_zeros(n_config, n_epoch + 1),
+        rise_covariance=points.new_zeros(n_epoch + 1, n_epoch + 1),
         config_covariance=generic_config_kernel(points.shape[1], points).matrix(points),
         epoch_covariance=generic_epoch_covariance(n_epoch, points),
         spread=points.new_ones(n_config),

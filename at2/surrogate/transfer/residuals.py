@@ -56,7 +56,12 @@ def rank_weights(curves: Tensor) -> Tensor:
     n, n_config, _ = curves.shape
     if n == 1:
         return torch.full_like(curves[:, :, -1], 1.0 / n_config)
-    return torch.softmax(-ranks_on_others(curves) / _REACH, 1)
+    return weights_of_ranks(ranks_on_others(curves))
+
+
+def weights_of_ranks(ranks: Tensor) -> Tensor:
+    """Return weights that fall by a factor e every fifth of the ranks, each row summing to 1; see `rank_share`."""
+    return torch.softmax(-ranks / _REACH, -1)
 
 
 def ranks_on_others(curves: Tensor) -> Tensor:
