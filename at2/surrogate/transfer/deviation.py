@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,7 +16,8 @@ _LEADING = 8  # components over the epochs in which configurations are compared
 _NEIGHBOURS = 0.1  # standard deviation, in shares of the ranks, of the window in which spreads are averaged
 _BANDS = 64  # of equal numbers of ranks
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.5, 5.0
-_STEPS = 40
+_STEPS, _RATE = 40, 0.1  # of the fit of the kernel
+_SLOPE_MEMORY, _SQUARE_MEMORY = 0.9, 0.999
 _LARGEST_FIT = 256  # configurations in the fit of the kernel; more would change little and cost their cube
 
 
@@ -122,14 +124,26 @@ def fit_config_kernel(residuals: Tensor, points: Tensor, between: Tensor, *, see
     log_scales = points.new_zeros(points.shape[1]).requires_grad_()
     shares = points.new_tensor([0.0, 0.0, -1.0]).requires_grad_()
     log_size = points.new_zeros(()).requires_grad_()
-    optimizer = torch.optim.Adam([log_scales, shares, log_size], lr=0.1)
-    for _ in range(_STEPS):
-        kernel = _kernel(log_scales, shares)
-        loss = _negative_log_density(kernel.matrix(points), scores, weights, log_size)
-        loss = loss + log_scales.square().sum() / 2 + (shares[0] - shares[1]) ** 2 / 8 + (shares[2] + 1.0) ** 2 / 8
-        log_scales.grad, shares.grad, log_size.grad = torch.autograd.grad(loss, [log_scales, shares, log_size])
-        optimizer.step()
+
+    def loss() -> Tensor:
+        misfit = _negative_log_density(_kernel(log_scales, shares).matrix(points), scores, weights, log_size)
+        return misfit + log_scales.square().sum() / 2 + (shares[0] - shares[1]) ** 2 / 8 + (shares[2] + 1.0) ** 2 / 8
+
+    _descend(loss, [log_scales, shares, log_size])
     return _kernel(log_scales.detach(), shares.detach())
+
+
+def _descend(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
+    """A few steps of Adam (Kingma and Ba, 2015), in place; `torch.optim` takes a second of a process to load."""
+    slopes, squares = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
+    for step in range(1, _STEPS + 1):
+        gradients = torch.autograd.grad(loss(), parameters)
+        with torch.no_grad():
+            for p, g, slope, square in zip(parameters, gradients, slopes, squares, strict=True):
+                slope.lerp_(g, 1.0 - _SLOPE_MEMORY)
+                square.mul_(_SQUARE_MEMORY).addcmul_(g, g, value=1.0 - _SQUARE_MEMORY)
+                size = (square / (1.0 - _SQUARE_MEMORY**step)).sqrt() + 1e-8
+                p.addcdiv_(slope, size, value=-_RATE / (1.0 - _SLOPE_MEMORY**step))
 
 
 def _kernel(log_scales: Tensor, shares: Tensor) -> ConfigKernel:
