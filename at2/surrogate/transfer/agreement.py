@@ -15,7 +15,7 @@ def agreement(curves: Tensor) -> float:
         curves: ``Z``, shape ``(n_source, n_config, n_column)``, at least one source.
 
     Returns:
-        A number in [-1, 1]; 1 for a single source, which nothing contradicts.
+        A number in [-1, 1]; 0 for a single source, which nothing confirms.
 
     Example:
         >>> import torch
@@ -25,7 +25,7 @@ def agreement(curves: Tensor) -> float:
     """
     n = curves.shape[0]
     if n == 1:
-        return 1.0
+        return 0.0
     values = curves[:, :, -1]
     apart = values - values.mean(1, keepdim=True)
     apart = apart / torch.linalg.vector_norm(apart, dim=1, keepdim=True).clamp_min(1e-12)

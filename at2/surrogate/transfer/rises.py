@@ -60,7 +60,9 @@ def learn_rises(curves: Tensor, residuals: Tensor) -> Rises:
         residuals: What is left of each source after its description by the others, same shape.
 
     Returns:
-        The rises; a single source is expected to be repeated in full.
+        The rises. A single source is expected to be repeated in full: how far it is not is left to ``Ke``. Without a
+        second one a share would take what all configurations have in common for a difference between them, and promise
+        great rises to configurations that never rose.
 
     Example:
         >>> import torch
@@ -73,7 +75,7 @@ def learn_rises(curves: Tensor, residuals: Tensor) -> Rises:
     mean = curves.mean(0)
     rise = _rise(mean, weights_of_ranks(rank_share(mean[:, -1])))
     if n == 1:
-        return Rises(rise, torch.ones_like(mean[0]), _SPREAD**2 * _correlation(n_column, mean))
+        return Rises(rise, torch.ones_like(mean[0]), mean.new_zeros(n_column, n_column))
     missing = torch.stack(
         [
             _slope(residuals[s], (curves.sum(0) - curves[s]) / (n - 1), weights)

@@ -82,3 +82,10 @@ def _expected(prior: TargetPrior, riser: int, others: list[int]) -> float:
     posterior.observe(riser, 0, 0.0)
     means, _ = posterior.value_moments()
     return float((posterior.weights @ means)[riser])
+
+
+def test_only_several_sources_leave_open_how_much_of_their_rises_is_repeated() -> None:
+    features = torch.linspace(0, 1, 12, dtype=torch.float64).reshape(6, 2)
+    single, several = (fit_prior(standardize(small_curves(n)[:, 0]), features, 5) for n in (1, 3))
+    assert bool((single.rise_covariance == 0.0).all())
+    assert float(several.rise_covariance.diagonal().min()) > 0.0
