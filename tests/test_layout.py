@@ -69,6 +69,19 @@ def test_importing_at2_and_asking_for_help_load_nothing_heavy(statement: str) ->
     assert not _loaded_by(statement) & HEAVY
 
 
+def test_fitting_the_default_surrogate_does_not_load_the_compiler_of_torch() -> None:
+    fit = """
+import torch
+from at2.surrogate import History
+from at2.surrogate.transfer import WeightedSources
+curves = torch.rand(3, 1, 8, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+WeightedSources().fit(History(curves, torch.linspace(0, 1, 8, dtype=torch.float64)[:, None])).observe(0, 0, 0.5)
+"""
+    loaded = _loaded_by(fit)
+    assert "at2.surrogate.transfer.deviation" in loaded
+    assert "torch._dynamo" not in loaded
+
+
 def test_an_unknown_public_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(AttributeError, match=r"has no attribute 'Recomender'; its public names are .*Recommender"):
         _ = at2.Recomender
