@@ -5,6 +5,7 @@ This module imports nothing heavy: a new process limits its threads before numpy
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -73,9 +74,15 @@ def _drain(work: Callable[[Item], Result], waiting: deque[Item], *, jobs: int) -
 
 
 def _begin_process() -> None:
-    """Limit this new process to one thread, before any numerical library is loaded, and to the life of its parent."""
+    """Limit this new process to one thread, before any numerical library is loaded, and to the life of its parent.
+
+    A script that imports torch at its top has loaded it by now; processes whose threads take turns on the same cores
+    are many times slower.
+    """
     for name in _THREAD_SETTINGS:
         os.environ[name] = "1"
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,20 @@ def test_processes_use_one_thread_and_the_own_environment_stays() -> None:
     before = os.environ.get("OMP_NUM_THREADS")
     assert list(run_all(os.getenv, ["OMP_NUM_THREADS"], jobs=1, lost=_lost)) == ["1"]
     assert os.environ.get("OMP_NUM_THREADS") == before
+
+
+def test_processes_of_a_script_that_imports_torch_use_one_thread(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import torch\n"  # loaded in a new process before anything else
+        "from at2.processes import run_all\n"
+        "if __name__ == '__main__':\n"
+        "    work = ['__import__(\"torch\").get_num_threads()']\n"
+        "    print(list(run_all(eval, work, jobs=1, lost=str)))\n"
+    )
+    several = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=several, check=True)
+    assert done.stdout.strip() == "[1]"
 
 
 def test_processes_end_with_a_killed_parent() -> None:

@@ -60,16 +60,20 @@ class Hypotheses:
         spreads = grid.weight_spreads if prior.sources.shape[0] else (1.0,)
         widest, free = max(spreads), _FREE_WEIGHT * math.sqrt(prior.sources.shape[0])
         spreads = (*spreads, free) if free > widest else spreads
-        combined = list(itertools.product(spreads, prior.first_noise, grid.levels, grid.shapes))
-        spread, first, level, shape = (like.new_tensor(column) for column in zip(*combined, strict=True))
+        ways = torch.eye(len(prior.way_probabilities)).tolist()
+        combined = list(itertools.product(spreads, ways, prior.first_noise, grid.levels, grid.shapes))
+        spread, way, first, level, shape = (like.new_tensor(column) for column in zip(*combined, strict=True))
         self.prior = prior
         self.weight_variance = spread.square()
         self.bound = spread <= widest  # under these no single one of many sources may take the whole say
         self.level, self.shape, self.first_noise = level, shape, first
-        loading = prior.epoch_covariance[:, -1] / prior.epoch_covariance[-1, -1].sqrt()
-        self._level_covariance = torch.outer(loading, loading)  # of columns, as far as the value of a curve says it
-        self._shape_covariance = prior.epoch_covariance - self._level_covariance  # of columns, given the value
+        between = prior.epoch_covariances
+        loading = between[:, :, -1] / between[:, -1:, -1].sqrt()
+        levels = loading[:, :, None] * loading[:, None, :]  # of columns, as far as the value of a curve says it
+        self._own = torch.cat([levels, between - levels])  # the rest is of columns, given the value
+        self._sizes = torch.cat([spread.square()[:, None], way * level[:, None], way * shape[:, None]], 1)
         self.log_prior = -0.5 * (level.log().square() + shape.log().square()) / _LOG_SPREAD**2
+        self.log_prior = self.log_prior + way @ like.new_tensor(prior.way_probabilities).log()
         steps = torch.linspace(-_SCALE_REACH, _SCALE_REACH, grid.n_scale) if grid.n_scale > 1 else torch.zeros(1)
         steps = steps.to(like)
         self.scales = (prior.log_scale + prior.log_scale_spread * steps).exp()  # (n_scale,)
@@ -94,24 +98,21 @@ class Hypotheses:
         """
         p, (i, t), (j, u) = self.prior, rows, columns
         from_sources = p.sources[:, i, t].T @ p.sources[:, j, u]
-        own = p.config_covariance[i][:, j]
-        level, shape = own * self._level_covariance[t][:, u], own * self._shape_covariance[t][:, u]
+        own = p.config_covariance[i][:, j] * self._own[:, t][:, :, u]
         alike = p.common_covariance[t][:, u] + p.location_variance
         alike = alike + p.rise[i, t][:, None] * p.rise[j, u] * p.rise_covariance[t][:, u]
-        sizes = torch.stack([self.weight_variance, self.level, self.shape], 1)[which]
-        scaled: Tensor = torch.tensordot(sizes, torch.stack([from_sources, level, shape]), 1)  # one pass over the cells
+        parts = torch.cat([from_sources[None], own])
+        scaled: Tensor = torch.tensordot(self._sizes[which], parts, 1)  # one pass over the cells
         return scaled + alike
 
     def variance(self, configs: Tensor, columns: Tensor, which: Tensor | slice = slice(None)) -> Tensor:
         """Return the diagonal of `covariance` for n cells, ``(n_hypothesis, n)``."""
         p = self.prior
         from_sources = p.sources[:, configs, columns].square().sum(0)
-        own = p.config_covariance[configs, configs]
-        level, shape = own * self._level_covariance[columns, columns], own * self._shape_covariance[columns, columns]
+        own = p.config_covariance[configs, configs] * self._own[:, columns, columns]
         alike = p.common_covariance[columns, columns]
         alike = alike + p.rise[configs, columns].square() * p.rise_covariance[columns, columns]
-        total = self.weight_variance[which][:, None] * from_sources + alike
-        total = total + self.level[which][:, None] * level + self.shape[which][:, None] * shape
+        total = self._sizes[which] @ torch.cat([from_sources[None], own]) + alike
         total = total + self.first_noise[which][:, None] * (columns == 0)
         return p.location_variance + total
 

@@ -32,6 +32,7 @@ _LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard
 _UNKNOWN_SCALE_SPREAD = 1.0  # the same without sources
 _UNKNOWN_LOCATION_SPREAD = 2.0  # prior standard deviation of the location without sources, in scales
 _TREND_SPREAD = 2.0  # the same of the size of each trend that all curves share
+_DOUBT = 0.5  # probability that curves go as without sources, where sources do not agree at all
 _FIRST_NOISE = (0.0, 10.0)  # variances of noise that the first reading of a curve may have, without sources
 
 
@@ -48,13 +49,15 @@ class TargetPrior:
         rise_covariance: ``B``, covariance between columns of how much of them the target repeats,
             ``(n_column, n_column)``.
         config_covariance: ``Kc``.
-        epoch_covariance: ``Ke``.
+        epoch_covariances: ``Ke``, one for each way in which curves may go, ``(n_way, n_column, n_column)``; each makes
+            hypotheses of its own.
         spread: How much further each configuration deviates than that, as a factor of the standard deviation,
             ``(n_config,)``; see `widened`.
         location: Prior mean of ``m``, in latent units.
         location_variance: Prior variance of ``m``, in units of ``s^2``.
         log_scale: Prior mean of ``log s``.
         log_scale_spread: Its prior standard deviation.
+        way_probabilities: How likely each way is before the first reading, ``n_way`` numbers that sum to 1.
         first_noise: Variances, in units of ``s^2``, of noise of the first reading of a curve beyond ``Ke``; each makes
             hypotheses of its own.
     """
@@ -65,12 +68,13 @@ class TargetPrior:
     rise: Tensor
     rise_covariance: Tensor
     config_covariance: Tensor
-    epoch_covariance: Tensor
+    epoch_covariances: Tensor
     spread: Tensor
     location: float
     location_variance: float
     log_scale: float
     log_scale_spread: float
+    way_probabilities: tuple[float, ...] = (1.0,)
     first_noise: tuple[float, ...] = (0.0,)
 
     @property
@@ -110,7 +114,11 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
     weights, left = rank_weights(z), leave_one_out_residuals(z)
     rises = learn_rises(z, left)
     common, residuals = split_common(left, weights)
-    between = epoch_covariance(residuals, weights, trust=trust(z))
+    believed = trust(z)
+    between = epoch_covariance(residuals, weights, trust=believed)
+    doubt = 1.0 - believed if sources.n_source > 1 else 0.0  # nothing speaks against a single source
+    ways, probabilities = _ways(between, n_epoch, doubt)
+    together = _together(config_covariance(residuals, features, between, seed=seed), features, doubt)
     unsure = sources.unsure / between.diagonal().mean()
     location, location_variance = _location(sources)
     log_scale, spread = _log_scale(sources)
@@ -120,14 +128,32 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
         common_covariance=common_covariance(common),
         rise=rises.rise,
         rise_covariance=rises.covariance,
-        config_covariance=config_covariance(residuals, features, between, seed=seed) + torch.diag(unsure),
-        epoch_covariance=between,
+        config_covariance=together + torch.diag(unsure),
+        epoch_covariances=ways,
         spread=_spread(z, residuals, between),
         location=location,
         location_variance=location_variance,
         log_scale=log_scale,
         log_scale_spread=spread,
+        way_probabilities=probabilities,
     )
+
+
+def _ways(between: Tensor, n_epoch: int, doubt: float) -> tuple[Tensor, tuple[float, ...]]:
+    """The ways in which curves may go: as the sources leave one another, or, where that is in doubt, as without any."""
+    if doubt == 0.0:
+        return between[None], (1.0,)
+    plain = generic_epoch_covariance(n_epoch, between)
+    plain = plain * (between[-1, -1] / plain[-1, -1])
+    return torch.stack([between, plain]), (1.0 - _DOUBT * doubt, _DOUBT * doubt)
+
+
+def _together(learnt: Tensor, features: Tensor, doubt: float) -> Tensor:
+    """How deviations of configurations go together: as learnt, drawn towards what holds without sources by doubt."""
+    if doubt == 0.0:
+        return learnt
+    points = embed(features)
+    return learnt + doubt * (generic_config_kernel(points.shape[1], points).matrix(points) - learnt)
 
 
 def _spread(curves: Tensor, residuals: Tensor, between: Tensor) -> Tensor:
@@ -172,7 +198,7 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         rise=points.new_zeros(n_config, n_epoch + 1),
         rise_covariance=points.new_zeros(n_epoch + 1, n_epoch + 1),
         config_covariance=generic_config_kernel(points.shape[1], points).matrix(points),
-        epoch_covariance=generic_epoch_covariance(n_epoch, points),
+        epoch_covariances=generic_epoch_covariance(n_epoch, points)[None],
         spread=points.new_ones(n_config),
         location=0.0,
         location_variance=_UNKNOWN_LOCATION_SPREAD**2,

@@ -279,6 +279,26 @@ def test_sources_are_trusted_as_far_as_they_agree() -> None:
     assert trust(torch.zeros_like(own)) == 0.0  # constant values say nothing, and stay finite
 
 
+def test_curves_may_go_as_without_sources_as_far_as_sources_do_not_agree() -> None:
+    generator = torch.Generator().manual_seed(7)
+    shared, own = (torch.randn(n, 200, 6, generator=generator, dtype=torch.float64) for n in (1, 4))
+    features = torch.rand(200, 2, generator=generator, dtype=torch.float64)
+    agreed, doubted, single = (
+        fit_prior(standardize(curves.cummax(-1).values), features, 6) for curves in (shared + 0.3 * own, own, own[:1])
+    )
+    assert agreed.way_probabilities == single.way_probabilities == (1.0,)
+    assert doubted.way_probabilities[1] == pytest.approx(0.5, abs=0.1)
+    assert sum(doubted.way_probabilities) == pytest.approx(1.0)
+    ways = doubted.epoch_covariances
+    assert float(ways[1, -1, -1]) == pytest.approx(float(ways[0, -1, -1]))  # they differ in the course, not in size
+    plain = generic_epoch_covariance(6, ways)
+    torch.testing.assert_close(ways[1] / ways[1, -1, -1], plain / plain[-1, -1])
+    near = (features[:, None] - features).norm(dim=2) < 0.05  # what lies close together goes together without sources
+    near &= ~torch.eye(200, dtype=torch.bool)
+    assert float(doubted.config_covariance[near].mean()) > 0.5
+    assert float(agreed.config_covariance[near].mean()) < 0.3  # but did not in these sources
+
+
 def test_covariances_are_positive_definite() -> None:
     history = small_history(n_source=2)
     z = standardize(torch.logit(history.mean_over_seeds())).curves

@@ -1,6 +1,7 @@
 """at2/surrogate/transfer/posterior.py against the dense Gaussian that it stands for."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -160,3 +161,23 @@ def test_a_flat_curve_says_little_of_other_configurations() -> None:
     level = h.level
     expected = [float((posterior.weights * level).sum()) for posterior in (flat, once)]
     assert expected[0] > 0.5 * expected[1]  # how far configurations differ is not judged by how smooth one of them is
+
+
+def test_each_way_in_which_curves_may_go_makes_hypotheses_of_its_own() -> None:
+    prior = hypotheses().prior
+    flat = torch.ones_like(prior.epoch_covariances) + 0.01 * torch.eye(prior.mean.shape[1])
+    ways = [prior.epoch_covariances, flat.to(prior.mean)]
+    both = Hypotheses(replace(prior, epoch_covariances=torch.cat(ways), way_probabilities=(0.9, 0.1)), GRID)
+    cells = all_cells(both)
+    number = torch.arange(len(both)) // 4 % 2  # levels and shapes come after the way, spreads of weights before it
+    for way, own in enumerate(ways):
+        single = Hypotheses(replace(prior, epoch_covariances=own, way_probabilities=(1.0,)), GRID)
+        torch.testing.assert_close(both.covariance(cells, cells)[number == way], single.covariance(cells, cells))
+        torch.testing.assert_close(both.variance(*cells)[number == way], single.variance(*cells))
+    start = Posterior(both, temper=1.0)
+    assert float(start.weights[number == 1].sum()) == pytest.approx(0.1)
+    told = start.fork()
+    for config in range(3):
+        for column in range(prior.n_epoch):
+            told.observe(config, column, 0.5 * config)  # curves that do not move at all
+    assert float(told.weights[number == 1].sum()) > 0.9
