@@ -71,7 +71,7 @@ class Hypotheses:
         loading = between[:, :, -1] / between[:, -1:, -1].sqrt()
         levels = loading[:, :, None] * loading[:, None, :]  # of columns, as far as the value of a curve says it
         self._own = torch.cat([levels, between - levels])  # the rest is of columns, given the value
-        self._sizes = torch.cat([spread.square()[:, None], way * level[:, None], way * shape[:, None]], 1)
+        self._sizes = torch.cat([self.weight_variance[:, None], way * level[:, None], way * shape[:, None]], 1)
         self.log_prior = -0.5 * (level.log().square() + shape.log().square()) / _LOG_SPREAD**2
         self.log_prior = self.log_prior + way @ like.new_tensor(prior.way_probabilities).log()
         steps = torch.linspace(-_SCALE_REACH, _SCALE_REACH, grid.n_scale) if grid.n_scale > 1 else torch.zeros(1)

@@ -152,8 +152,12 @@ def _together(learnt: Tensor, features: Tensor, doubt: float) -> Tensor:
     """How deviations of configurations go together: as learnt, drawn towards what holds without sources by doubt."""
     if doubt == 0.0:
         return learnt
-    points = embed(features)
-    return learnt + doubt * (generic_config_kernel(points.shape[1], points).matrix(points) - learnt)
+    return learnt + doubt * (_plainly_together(embed(features)) - learnt)
+
+
+def _plainly_together(points: Tensor) -> Tensor:
+    """The same without sources, for embedded configurations."""
+    return generic_config_kernel(points.shape[1], points).matrix(points)
 
 
 def _spread(curves: Tensor, residuals: Tensor, between: Tensor) -> Tensor:
@@ -197,7 +201,7 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         common_covariance=_TREND_SPREAD**2 * trends.T @ trends,
         rise=points.new_zeros(n_config, n_epoch + 1),
         rise_covariance=points.new_zeros(n_epoch + 1, n_epoch + 1),
-        config_covariance=generic_config_kernel(points.shape[1], points).matrix(points),
+        config_covariance=_plainly_together(points),
         epoch_covariances=generic_epoch_covariance(n_epoch, points)[None],
         spread=points.new_ones(n_config),
         location=0.0,
