@@ -21,8 +21,9 @@ from at2.cli.options import record_option
 )
 @click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True, help="Steps to take medians of.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draws.")
+@click.option("--device", default="cpu", show_default=True, help="Where the surrogate computes: cpu or cuda.")
 @record_option("scale.csv and scale_growth.csv")
-def scale(what: str, steps: int, seed: int, record: Path) -> None:
+def scale(what: str, steps: int, seed: int, device: str, record: Path) -> None:
     """Measure how fit, step and memory grow with tasks, configurations and epochs, and the largest sizes promised."""
     import pandas as pd
     from rich.console import Console
@@ -35,7 +36,7 @@ def scale(what: str, steps: int, seed: int, record: Path) -> None:
     sizes += [size for size in (LARGE, RAGGED) if what in ("all", size.name)]
     rows = []
     with Console(stderr=True).status("measuring") as status:
-        for row in measure_scale(sizes, n_step=steps, seed=seed):
+        for row in measure_scale(sizes, n_step=steps, seed=seed, device=device):
             rows.append(row)
             status.update(f"measured {row['name']}")
     frame = pd.DataFrame(rows)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from at2.bench import scale
 from at2.bench.scale import BASE, Size, growing_sizes, growth, measure_scale, synthetic_table
 from at2.cli.main import cli
-from at2.errors import BudgetError, ShapeError
+from at2.errors import BudgetError, DeviceError, ShapeError
 
 
 def test_a_seed_draws_the_same_complete_history_again() -> None:
@@ -64,6 +64,12 @@ def test_what_makes_no_sense_is_refused() -> None:
         Size(5, 3, 1, ragged=True)
     with pytest.raises(BudgetError, match="at least 1 step must be measured, 0 given"):
         next(measure_scale([BASE], n_step=0))
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale, "run_all", lambda work, items, **_: map(work, items))
+    with pytest.raises(DeviceError, match="cannot compute on device 'gpu'"):
+        next(measure_scale([Size(2, 6, 4)], device="gpu"))
 
 
 def test_the_command_writes_and_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
