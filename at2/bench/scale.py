@@ -179,9 +179,9 @@ def measure_scale(
         device: Where the surrogate computes; the reference computation stays on the CPU.
 
     Yields:
-        A row for each size: its numbers, ``device``, ``n_reading`` of the history, ``fit_s`` (from building a `Recommender` to its
-        first query), ``step_ms`` (the median), ``peak_mb`` (10^6 bytes, the table included), ``reference_s`` of the
-        reference computation in the same process, and ``fit_ratio`` and ``step_ratio`` to it.
+        A row for each size: its numbers, ``device``, ``n_reading`` of the history, ``fit_s`` (from building a
+        `Recommender` to its first query), ``step_ms`` (the median), ``peak_mb`` (10^6 bytes, the table included),
+        ``reference_s`` of the reference computation in the same process, and ``fit_ratio`` and ``step_ratio`` to it.
 
     Raises:
         BudgetError: If there is no step to measure.

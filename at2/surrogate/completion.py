@@ -31,6 +31,7 @@ _FIT_CURVES = 400  # curves that length scales and variances are fitted on, over
 _FIT_SIZE = 400  # coefficients of one source in that fit; the cost is its cube
 _SIZE = 3600  # coefficients of one source that are conditioned on together
 _TOTAL = 7800  # cube root of the sum over sources of their cubes
+_FULL_EFFORT = 0.25  # share of a source's curves that are not whole, from which on nothing is saved
 _FENCE = 5.0  # in the distances of the 5 % and 95 % quantiles; readings beyond teach no more than one at the fence
 _LARGEST = 1e100  # larger numbers overflow when squared
 
@@ -212,21 +213,33 @@ class _Completion:
         return _kernel(torch.from_numpy(found.x).to(self.points))
 
     def _complete_source(self, source: int, n_config: int) -> tuple[Tensor, Tensor]:
-        """Standardized mean and variance of one source's curves on the grid, ``(n_config, n_epoch)`` each."""
-        size = min(self.settings.max_size, int(_TOTAL / self.z.shape[0] ** (1 / 3)))
-        rows = self._draw(source, max(size // self.factor.shape[1], 1))
-        kernel, grid = self.kernel, torch.arange(n_config, device=rows.device)
+        """Standardized mean and variance of one source's curves on the grid, ``(n_config, n_epoch)`` each.
+
+        Curves that are whole stay as measured, so they get no more than their own reading and no variance here.
+        """
+        whole = self.length[source, :n_config] == self.z.shape[2]
+        asked = torch.nonzero(~whole)[:, 0]
+        rows = self._draw(source, max(self._size(asked.numel() / n_config) // self.factor.shape[1], 1))
+        kernel = self.kernel
         posterior = LatentPosterior(kernel.matrix(self.points[rows]), self._whiten(source, rows))
-        same = (grid[:, None] == rows).to(self.points.dtype)
-        cross = kernel.cross(self.points[:n_config], self.points[rows]) + kernel.own * same
-        own = (kernel.constant + kernel.smooth + kernel.own).expand(n_config)
+        same = (asked[:, None] == rows).to(self.points.dtype)
+        cross = kernel.cross(self.points[asked], self.points[rows]) + kernel.own * same
+        own = (kernel.constant + kernel.smooth + kernel.own).expand(asked.numel())
         mean, covariance = posterior.predict(cross, own)
-        left_out = (self.length[source, :n_config] > 0) & ~torch.isin(grid, rows)
+        left_out = (self.length[source, asked] > 0) & ~torch.isin(asked, rows)
         if bool(left_out.any()):
-            white = self._whiten(source, grid[left_out])
+            white = self._whiten(source, asked[left_out])
             mean[left_out], covariance[left_out] = update_rows(mean[left_out], covariance[left_out], white)
         along = torch.einsum("tp,npq,tq->nt", self.factor, covariance, self.factor)
-        return self.epochs.mean + mean @ self.factor.T, along.clamp_min(0.0) + self.rest
+        curves, variance = self.z[source, :n_config].clone(), torch.zeros_like(self.z[source, :n_config])
+        curves[asked] = self.epochs.mean + mean @ self.factor.T
+        variance[asked] = along.clamp_min(0.0) + self.rest
+        return curves, variance
+
+    def _size(self, share: float) -> int:
+        """Coefficients to condition one source on; the work, their cube, is as the share of curves asked for."""
+        most = min(self.settings.max_size, int(_TOTAL / self.z.shape[0] ** (1 / 3)))
+        return int(most * min(share / _FULL_EFFORT, 1.0) ** (1 / 3))
 
 
 def _start(n_embedded: int) -> Tensor:

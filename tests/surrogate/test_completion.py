@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from at2.errors import ShapeError, TableError
 from at2.surrogate import History
-from at2.surrogate.completion import CompletionSettings, complete
+from at2.surrogate.completion import CompletionSettings, _Completion, complete
 from at2.surrogate.warp import LogitWarp
 
 S, N, T = 3, 24, 8
@@ -102,6 +102,22 @@ def test_small_sets_of_anchors_still_keep_every_curve_its_own_configuration() ->
     values[:, :, :12, 4:] = NAN
     done = complete(History(values, features), settings=CompletionSettings(max_size=24))
     assert float((done.mean - whole)[:, :12, 4:].abs().mean()) < 0.15 * float(whole.std())
+
+
+def test_a_few_diverged_runs_of_a_large_history_are_completed_from_a_part_of_it() -> None:
+    features = torch.linspace(0.0, 1.0, 900, dtype=torch.float64)[:, None]
+    rise = 1.0 - 0.6 / torch.arange(1, T + 1, dtype=torch.float64)
+    values = ((0.5 + 0.3 * torch.cos(5.0 * features)) * rise).expand(1, 1, -1, -1).clone()
+    history = History(values, features)
+    whole = complete(history).mean
+    values[:, :, [300, 600]] = NAN
+    values[:, :, 450, 3:] = NAN
+    completion = _Completion(LogitWarp().forward(values[:, 0]), features, 0, CompletionSettings())
+    assert completion._size(3 / 900) < completion._size(0.1) < completion._size(0.25) == completion._size(1.0)
+    done = complete(history)
+    missing = done.variance > 0
+    assert int(missing.sum()) == 2 * T + T - 3
+    assert float((done.mean - whole)[missing].abs().max()) < 0.05 * float(whole.std())
 
 
 def test_the_seed_decides_alone() -> None:
