@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_REACH = 3.0  # readings further out than this many central ranges are drawn in to that distance
+_REACH = 3.0  # readings further out than this many central ranges, or poor by this many upper spreads, are drawn in
 _SMALLEST = 1e-9  # a task whose curves spread less than this, relative to their size, says nothing about configurations
 
 
@@ -67,19 +67,37 @@ def standardize(curves: Tensor, variance: Tensor | None = None) -> Sources:
 
 
 def draw_in(curves: Tensor) -> Tensor:
-    """Limit outliers of each task, so that one diverged training does not set the scale of all others.
+    """Limit outliers of each task, so that diverged trainings do not set the scale of all others.
+
+    Poor values lie far below the median, the further the worse the metric's worst is; good ones end at the best
+    possible. What counts is how the good ones differ, and that no source can make its poorest configurations look
+    the most promising by a weight a little below 0.
 
     Args:
-        curves: Latent curves, shape ``(n_source, n_config, n_epoch)``.
+        curves: Latent curves, shape ``(n_source, n_config, n_epoch)``, larger is better.
 
     Returns:
-        The curves, limited to three central 90 % ranges beyond the 5 and 95 % quantiles of their task.
+        The curves, limited to three central 90 % ranges beyond the 5 and 95 % quantiles of their task, and then
+        logarithmic from three times as far below the median as the 95 % quantile is above it. Their order stays.
     """
     if curves.numel() == 0:
         return curves
     ordered = curves.flatten(1).sort(1).values
-    n = ordered.shape[1]
-    low, high = ordered[:, round(0.05 * (n - 1))], ordered[:, round(0.95 * (n - 1))]
+    low, median, high = (_quantile(ordered, share) for share in (0.05, 0.5, 0.95))
     reach = _REACH * (high - low)
-    reach = torch.where(reach > 0, reach, (ordered[:, -1] - ordered[:, 0]))
-    return torch.clamp(curves, (low - reach)[:, None, None], (high + reach)[:, None, None])
+    reach = torch.where(reach > 0, reach, ordered[:, -1] - ordered[:, 0])
+    limited = torch.clamp(curves, (low - reach)[:, None, None], (high + reach)[:, None, None])
+    return _draw_in_poor(limited, median[:, None, None], (high - median)[:, None, None])
+
+
+def _quantile(ordered: Tensor, share: float) -> Tensor:
+    return ordered[:, round(share * (ordered.shape[1] - 1))]
+
+
+def _draw_in_poor(curves: Tensor, median: Tensor, spread: Tensor) -> Tensor:
+    """Let values far below the median fall with the log of their distance in spreads; a task without spread stays."""
+    told = spread > _SMALLEST * (1.0 + median.abs())
+    spread = torch.where(told, spread, torch.ones_like(spread))
+    below = (median - curves) / spread
+    drawn = median - spread * (_REACH + torch.log1p((below - _REACH).clamp_min(0.0)))
+    return torch.where(told & (below > _REACH), drawn, curves)

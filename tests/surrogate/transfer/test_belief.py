@@ -138,6 +138,31 @@ def test_an_outlier_does_not_set_the_scale() -> None:
     torch.testing.assert_close(draw_in(curves), curves)
 
 
+def test_many_diverged_trainings_do_not_set_the_scale_and_stay_in_order() -> None:
+    good = torch.linspace(0.0, 1.0, 90, dtype=torch.float64)
+    diverged = -torch.logspace(1.0, 30.0, 10, dtype=torch.float64)
+    curves = torch.cat([diverged.flip(0), good]).reshape(1, 100, 1)
+    drawn = draw_in(curves)
+    torch.testing.assert_close(drawn[:, 10:], curves[:, 10:])
+    assert bool((drawn.flatten().diff() >= 0).all())
+    assert bool((drawn[0, 4:10, 0].diff() > 0).all())
+    assert float(drawn.min()) > -35.0
+
+
+def test_trainings_that_diverge_on_a_source_leave_the_others_as_likely_as_they_were() -> None:
+    generator = torch.Generator().manual_seed(4)
+    common = torch.randn(40, dtype=torch.float64, generator=generator)
+    own = 0.5 * torch.randn(4, 40, dtype=torch.float64, generator=generator)
+    losses = torch.exp(-(common + own))[:, None, :, None].expand(-1, -1, -1, 6).clone()
+    features = torch.rand(40, 2, dtype=torch.float64, generator=generator)
+    stds = []
+    for worst in (float(losses.max()), 1e26):
+        losses[0, :, [3, 7, 12, 25]] = worst
+        _, variance = WeightedSources().fit(History(-losses, features)).latent_values()
+        stds.append(float(variance.sqrt().median()))
+    assert stds[1] < 2.0 * stds[0]
+
+
 def test_tasks_that_say_nothing_are_left_out() -> None:
     curves = torch.cat([torch.logit(small_curves()[:, 0]), torch.full((1, 6, 5), 0.7, dtype=torch.float64)])
     sources = standardize(curves)
