@@ -36,7 +36,7 @@ class Sources:
         return self.curves.shape[0]
 
 
-def standardize(curves: Tensor, variance: Tensor | None = None) -> Sources:
+def standardize(curves: Tensor, variance: Tensor | None = None, *, poor_drawn_in: bool = False) -> Sources:
     """Standardize complete latent curves task by task.
 
     Tasks whose curves are all alike are left out: they say nothing about configurations.
@@ -44,6 +44,7 @@ def standardize(curves: Tensor, variance: Tensor | None = None) -> Sources:
     Args:
         curves: Latent curves, shape ``(n_source, n_config, n_epoch)``, finite.
         variance: What completion left open, same shape; None for observed curves.
+        poor_drawn_in: Whether poor values are drawn in further than good ones.
 
     Returns:
         The sources.
@@ -54,7 +55,7 @@ def standardize(curves: Tensor, variance: Tensor | None = None) -> Sources:
         >>> sources.kept.tolist(), bool(sources.curves.mean().abs() < 1e-12)
         ([True, False], True)
     """
-    drawn = draw_in(curves)
+    drawn = draw_in(curves, poor=poor_drawn_in)
     full = torch.cat([drawn, drawn.amax(-1, keepdim=True)], -1)
     location = full.mean((1, 2))
     scale = full.flatten(1).std(1, correction=0) if full.shape[0] else location
@@ -66,19 +67,20 @@ def standardize(curves: Tensor, variance: Tensor | None = None) -> Sources:
     return Sources(z, location[kept], scale[kept].log(), unsure, kept)
 
 
-def draw_in(curves: Tensor) -> Tensor:
+def draw_in(curves: Tensor, *, poor: bool = False) -> Tensor:
     """Limit outliers of each task, so that diverged trainings do not set the scale of all others.
 
-    Poor values lie far below the median, the further the worse the metric's worst is; good ones end at the best
-    possible. What counts is how the good ones differ, and that no source can make its poorest configurations look
-    the most promising by a weight a little below 0.
+    Where a metric has no worst value, poor ones lie far below the median. What counts is how the good ones differ, and
+    that no source can make its poorest configurations look the most promising by a weight a little below 0.
 
     Args:
         curves: Latent curves, shape ``(n_source, n_config, n_epoch)``, larger is better.
+        poor: Whether poor values are drawn in further than good ones.
 
     Returns:
-        The curves, limited to three central 90 % ranges beyond the 5 and 95 % quantiles of their task, and then
-        logarithmic from three times as far below the median as the 95 % quantile is above it. Their order stays.
+        The curves, limited to three central 90 % ranges beyond the 5 and 95 % quantiles of their task, and, where
+        poor values are drawn in, logarithmic from three times as far below the median as the 95 % quantile is
+        above it. Their order stays.
     """
     if curves.numel() == 0:
         return curves
@@ -87,6 +89,8 @@ def draw_in(curves: Tensor) -> Tensor:
     reach = _REACH * (high - low)
     reach = torch.where(reach > 0, reach, ordered[:, -1] - ordered[:, 0])
     limited = torch.clamp(curves, (low - reach)[:, None, None], (high + reach)[:, None, None])
+    if not poor:
+        return limited
     return _draw_in_poor(limited, median[:, None, None], (high - median)[:, None, None])
 
 

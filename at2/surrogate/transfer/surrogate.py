@@ -16,7 +16,7 @@ from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.transfer.prior import fit_prior, prior_without_sources
 from at2.surrogate.transfer.sources import Sources, standardize
-from at2.surrogate.warp import choose_warp
+from at2.surrogate.warp import LogitWarp, choose_warp
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ class WeightedSources:
         if history.n_source:
             completed = complete(history, warp=warp, seed=seed)
             variance = None if completed.exact else completed.variance
-            best, read = (standardize(z, variance) for z in (completed.mean.cummax(-1).values, completed.mean))
+            unlimited = not isinstance(warp, LogitWarp)  # a loss may diverge, a share cannot
+            best = standardize(completed.mean.cummax(-1).values, variance, poor_drawn_in=unlimited)
+            read = standardize(completed.mean, variance)  # intervals of poor readings need them as they are
             if best.n_source and read.n_source:
                 features = history.features.to(completed.mean)
                 prior = fit_prior(best, features, history.n_epoch, seed=seed)

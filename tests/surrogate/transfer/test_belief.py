@@ -142,11 +142,12 @@ def test_many_diverged_trainings_do_not_set_the_scale_and_stay_in_order() -> Non
     good = torch.linspace(0.0, 1.0, 90, dtype=torch.float64)
     diverged = -torch.logspace(1.0, 30.0, 10, dtype=torch.float64)
     curves = torch.cat([diverged.flip(0), good]).reshape(1, 100, 1)
-    drawn = draw_in(curves)
+    drawn = draw_in(curves, poor=True)
     torch.testing.assert_close(drawn[:, 10:], curves[:, 10:])
     assert bool((drawn.flatten().diff() >= 0).all())
     assert bool((drawn[0, 4:10, 0].diff() > 0).all())
     assert float(drawn.min()) > -35.0
+    assert float(draw_in(curves).min()) < -1e3
 
 
 def test_trainings_that_diverge_on_a_source_leave_the_others_as_likely_as_they_were() -> None:
