@@ -43,8 +43,9 @@ class CompletionSettings:
     Args:
         max_rank: Most directions in which curves may move; the rest counts as noise.
         max_iter: Iterations of L-BFGS for each of the two fits.
-        max_size: Coefficients (curves times directions) of one source that are conditioned on together. Of larger
-            sources some curves, drawn at random, inform all configurations, and every curve its own configuration.
+        max_size: Most coefficients (curves times directions) of one source that are conditioned on together; fewer
+            where less than a quarter of its curves are to be completed. Of larger sources some curves, drawn at
+            random, inform all configurations, and every curve its own configuration.
     """
 
     max_rank: int = 6
@@ -215,7 +216,7 @@ class _Completion:
     def _complete_source(self, source: int, n_config: int) -> tuple[Tensor, Tensor]:
         """Standardized mean and variance of one source's curves on the grid, ``(n_config, n_epoch)`` each.
 
-        Curves that are whole stay as measured, so they get no more than their own reading and no variance here.
+        Only curves that are not whole are predicted; the others stay as measured, with variance 0.
         """
         whole = self.length[source, :n_config] == self.z.shape[2]
         asked = torch.nonzero(~whole)[:, 0]
