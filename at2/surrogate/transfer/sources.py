@@ -8,17 +8,19 @@ import torch
 from torch import Tensor
 
 _REACH = 3.0  # readings further out than this many central ranges, or poor by this many upper spreads, are drawn in
+_LARGEST_LEAD = 1.5  # standard deviations by which the best configuration of a source may lead its median one
 _SMALLEST = 1e-9  # a task whose curves spread less than this, relative to their size, says nothing about configurations
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Complete curves of the source tasks, each task with mean 0 and standard deviation 1 over its cells.
+    """Complete curves of the source tasks, each task with mean 0 over its cells and a unit of its own.
 
     Args:
         curves: ``Z``, shape ``(n_source, n_config, n_epoch + 1)``; the last column is the best of the curve.
         location: Mean of each task in latent units, shape ``(n_source,)``.
-        log_scale: Log standard deviation of each task in latent units, shape ``(n_source,)``.
+        log_scale: Log of the unit of each task in latent units, shape ``(n_source,)``: its standard deviation, or more
+            where leads are levelled.
         unsure: Variance of each configuration's curve that completion left open, in standardized units, averaged over
             tasks and epochs, shape ``(n_config,)``; 0 where every task has run it.
         kept: Which of the given tasks are among them, shape ``(n_given,)``.
@@ -36,7 +38,9 @@ class Sources:
         return self.curves.shape[0]
 
 
-def standardize(curves: Tensor, variance: Tensor | None = None, *, poor_drawn_in: bool = False) -> Sources:
+def standardize(
+    curves: Tensor, variance: Tensor | None = None, *, poor_drawn_in: bool = False, leads_levelled: bool = False
+) -> Sources:
     """Standardize complete latent curves task by task.
 
     Tasks whose curves are all alike are left out: they say nothing about configurations.
@@ -45,6 +49,9 @@ def standardize(curves: Tensor, variance: Tensor | None = None, *, poor_drawn_in
         curves: Latent curves, shape ``(n_source, n_config, n_epoch)``, finite.
         variance: What completion left open, same shape; None for observed curves.
         poor_drawn_in: Whether poor values are drawn in further than good ones.
+        leads_levelled: Whether a task whose best configuration leads the median one by more than 1.5 standard
+            deviations gets a larger unit, in which it leads by 1.5: where few configurations learn anything, they lead
+            by so much that a mean over tasks would be theirs. A single task has its standard deviation in any case.
 
     Returns:
         The sources.
@@ -60,11 +67,19 @@ def standardize(curves: Tensor, variance: Tensor | None = None, *, poor_drawn_in
     location = full.mean((1, 2))
     scale = full.flatten(1).std(1, correction=0) if full.shape[0] else location
     kept = scale > _SMALLEST * (1.0 + location.abs())
+    if leads_levelled and int(kept.sum()) > 1:
+        scale = torch.maximum(scale, _lead(full[:, :, -1]) / _LARGEST_LEAD)
     z = (full[kept] - location[kept, None, None]) / scale[kept, None, None]
     unsure = torch.zeros(curves.shape[1], dtype=curves.dtype, device=curves.device)
     if variance is not None and bool(kept.any()):
         unsure = (variance[kept] / scale[kept, None, None].square()).mean((0, 2))
     return Sources(z, location[kept], scale[kept].log(), unsure, kept)
+
+
+def _lead(values: Tensor) -> Tensor:
+    """How far the best configuration of each task leads the median one, ``(n_source,)``."""
+    lead: Tensor = values.amax(1) - values.median(1).values
+    return lead
 
 
 def draw_in(curves: Tensor, *, poor: bool = False) -> Tensor:

@@ -65,7 +65,8 @@ class WeightedSources:
             completed = complete(history, warp=warp, seed=seed)
             variance = None if completed.exact else completed.variance
             unlimited = not isinstance(warp, LogitWarp)  # a loss may diverge, a share cannot
-            best = standardize(completed.mean.cummax(-1).values, variance, poor_drawn_in=unlimited)
+            rising = completed.mean.cummax(-1).values
+            best = standardize(rising, variance, poor_drawn_in=unlimited, leads_levelled=True)
             read = standardize(completed.mean, variance)  # intervals of poor readings need them as they are
             if best.n_source and read.n_source:
                 features = history.features.to(completed.mean)

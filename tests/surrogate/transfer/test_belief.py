@@ -1,4 +1,4 @@
-"""at2/surrogate/transfer: belief, surrogate, sources, features, deviation."""
+"""at2/surrogate/transfer: belief, surrogate, features, deviation."""
 
 import math
 from dataclasses import replace
@@ -21,7 +21,7 @@ from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.transfer.prior import fit_prior
 from at2.surrogate.transfer.residuals import leave_one_out_residuals, rank_weights, split_common
-from at2.surrogate.transfer.sources import draw_in, standardize
+from at2.surrogate.transfer.sources import standardize
 from at2.surrogate.warp import LogitWarp
 from tests.surrogate.transfer.problems import small_curves, small_history
 
@@ -130,26 +130,6 @@ def test_without_a_floor_nothing_changes() -> None:
     assert (float(own[0]), float(own[1])) == (1.0, 4.0)
 
 
-def test_an_outlier_does_not_set_the_scale() -> None:
-    curves = torch.randn(1, 40, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    wild = curves.clone()
-    wild[0, 0, 0] = -1e30
-    assert float(draw_in(wild).std()) < 3.0 * float(curves.std())
-    torch.testing.assert_close(draw_in(curves), curves)
-
-
-def test_many_diverged_trainings_do_not_set_the_scale_and_stay_in_order() -> None:
-    good = torch.linspace(0.0, 1.0, 90, dtype=torch.float64)
-    diverged = -torch.logspace(1.0, 30.0, 10, dtype=torch.float64)
-    curves = torch.cat([diverged.flip(0), good]).reshape(1, 100, 1)
-    drawn = draw_in(curves, poor=True)
-    torch.testing.assert_close(drawn[:, 10:], curves[:, 10:])
-    assert bool((drawn.flatten().diff() >= 0).all())
-    assert bool((drawn[0, 4:10, 0].diff() > 0).all())
-    assert float(drawn.min()) > -35.0
-    assert float(draw_in(curves).min()) < -1e3
-
-
 def test_trainings_that_diverge_on_a_source_leave_the_others_as_likely_as_they_were() -> None:
     generator = torch.Generator().manual_seed(4)
     common = torch.randn(40, dtype=torch.float64, generator=generator)
@@ -162,13 +142,6 @@ def test_trainings_that_diverge_on_a_source_leave_the_others_as_likely_as_they_w
         _, variance = WeightedSources().fit(History(-losses, features)).latent_values()
         stds.append(float(variance.sqrt().median()))
     assert stds[1] < 2.0 * stds[0]
-
-
-def test_tasks_that_say_nothing_are_left_out() -> None:
-    curves = torch.cat([torch.logit(small_curves()[:, 0]), torch.full((1, 6, 5), 0.7, dtype=torch.float64)])
-    sources = standardize(curves)
-    assert sources.kept.tolist() == [True, True, True, False]
-    torch.testing.assert_close(sources.curves.flatten(1).std(1, correction=0), torch.ones(3, dtype=torch.float64))
 
 
 def test_residuals_of_equal_sources_vanish_and_of_one_source_are_half_its_own() -> None:

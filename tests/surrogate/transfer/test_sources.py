@@ -1,0 +1,72 @@
+"""at2/surrogate/transfer/sources.py: curves of the sources in one unit."""
+
+import pytest
+import torch
+
+from at2.surrogate import History, WeightedSources
+from at2.surrogate.transfer.sources import draw_in, standardize
+from tests.surrogate.transfer.problems import small_curves
+
+
+def test_an_outlier_does_not_set_the_scale() -> None:
+    curves = torch.randn(1, 40, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    wild = curves.clone()
+    wild[0, 0, 0] = -1e30
+    assert float(draw_in(wild).std()) < 3.0 * float(curves.std())
+    torch.testing.assert_close(draw_in(curves), curves)
+
+
+def test_many_diverged_trainings_do_not_set_the_scale_and_stay_in_order() -> None:
+    good = torch.linspace(0.0, 1.0, 90, dtype=torch.float64)
+    diverged = -torch.logspace(1.0, 30.0, 10, dtype=torch.float64)
+    curves = torch.cat([diverged.flip(0), good]).reshape(1, 100, 1)
+    drawn = draw_in(curves, poor=True)
+    torch.testing.assert_close(drawn[:, 10:], curves[:, 10:])
+    assert bool((drawn.flatten().diff() >= 0).all())
+    assert bool((drawn[0, 4:10, 0].diff() > 0).all())
+    assert float(drawn.min()) > -35.0
+    assert float(draw_in(curves).min()) < -1e3
+
+
+def test_tasks_that_say_nothing_are_left_out() -> None:
+    curves = torch.cat([torch.logit(small_curves()[:, 0]), torch.full((1, 6, 5), 0.7, dtype=torch.float64)])
+    sources = standardize(curves)
+    assert sources.kept.tolist() == [True, True, True, False]
+    torch.testing.assert_close(sources.curves.flatten(1).std(1, correction=0), torch.ones(3, dtype=torch.float64))
+
+
+def curves_with_a_source_few_learn_on(n_source: int = 4) -> torch.Tensor:
+    """Latent curves: on the first source all but three configurations are alike, ``(n_source, 40, 5)``."""
+    generator = torch.Generator().manual_seed(6)
+    common = torch.linspace(-1.0, 1.0, 40, dtype=torch.float64)
+    values = common + 0.1 * torch.randn(n_source, 40, dtype=torch.float64, generator=generator)
+    values[0] = 0.01 * values[0]
+    values[0, [4, 10, 16]] = 5.0
+    return values[:, :, None] - 1.0 / torch.arange(1, 6, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("n_source", [1, 4])
+def test_leads_are_levelled_among_several_sources(n_source: int) -> None:
+    curves = curves_with_a_source_few_learn_on(n_source)
+    plain, levelled = standardize(curves), standardize(curves, leads_levelled=True)
+    leads = [s.curves[:, :, -1].amax(1) - s.curves[:, :, -1].median(1).values for s in (plain, levelled)]
+    assert float(leads[0].max()) > 2.5
+    torch.testing.assert_close(leads[1], leads[0] if n_source == 1 else leads[0].clamp_max(1.5))
+    for sources in (plain, levelled):  # what the unit is, the sources stay what they are
+        unit = sources.log_scale.exp()[:, None, None]
+        torch.testing.assert_close(sources.location[:, None, None] + unit * sources.curves[:, :, :-1], curves)
+
+
+def test_a_larger_unit_counts_for_what_completion_left_open_too() -> None:
+    curves = curves_with_a_source_few_learn_on()
+    variance = torch.zeros_like(curves)
+    variance[0, 7] = 1.0
+    plain, levelled = (standardize(curves, variance, leads_levelled=told).unsure[7] for told in (False, True))
+    assert 0.0 < float(levelled) < 0.5 * float(plain)
+
+
+def test_a_source_on_which_few_learn_anything_does_not_set_the_order() -> None:
+    curves = torch.sigmoid(curves_with_a_source_few_learn_on())[:, None]
+    features = torch.linspace(0.0, 1.0, 40, dtype=torch.float64)[:, None]
+    order = WeightedSources().fit(History(curves, features)).values().mean.argsort(descending=True)
+    assert not {4, 10, 16} & set(order[:5].tolist())  # near the bottom of the three others
