@@ -41,7 +41,7 @@ def curves_with_a_source_few_learn_on(n_source: int = 4) -> torch.Tensor:
     common = torch.linspace(-1.0, 1.0, 40, dtype=torch.float64)
     values = common + 0.1 * torch.randn(n_source, 40, dtype=torch.float64, generator=generator)
     values[0] = 0.01 * values[0]
-    values[0, [4, 10, 16]] = 5.0
+    values[0, [4, 6, 8]] = 5.0
     return values[:, :, None] - 1.0 / torch.arange(1, 6, dtype=torch.float64)
 
 
@@ -66,7 +66,7 @@ def test_a_larger_unit_counts_for_what_completion_left_open_too() -> None:
 
 
 def test_a_source_on_which_few_learn_anything_does_not_set_the_order() -> None:
-    curves = torch.sigmoid(curves_with_a_source_few_learn_on())[:, None]
+    curves = torch.sigmoid(curves_with_a_source_few_learn_on(2))[:, None]
     features = torch.linspace(0.0, 1.0, 40, dtype=torch.float64)[:, None]
     order = WeightedSources().fit(History(curves, features)).values().mean.argsort(descending=True)
-    assert not {4, 10, 16} & set(order[:5].tolist())  # near the bottom of the three others
+    assert not {4, 6, 8} & set(order[:5].tolist())  # on the other source they lie below the median
