@@ -5,12 +5,14 @@
 | z       | standardized curves, NaN where nothing was run       | ``(n, T)``   |
 | mu      | mean curve                                           | ``(T,)``     |
 | K       | covariance of a curve without its noise              | ``(T, T)``   |
-| K_0     | the same from a kernel of six numbers                | ``(T, T)``   |
+| K_0     | the same from a kernel of seven numbers              | ``(T, T)``   |
 
-Each curve is taken as a draw of ``N(mu, K + noise I)``. K_0 is found first, by maximum likelihood. Then mu and K follow
-by expectation maximization under an inverse-Wishart prior around K_0, in which every cell that was never run is an
-unknown like any other: curves that were stopped because of what they had shown do no harm, and where no curve reaches,
-K stays with K_0.
+Each curve is taken as a draw of ``N(mu, K + noise I)``. K_0 is found first, by maximum likelihood, mu averaged over.
+Then K follows by expectation maximization under an inverse-Wishart prior around K_0, and mu by generalized least
+squares: every cell that was never run is an unknown like any other. Where curves were stopped because of what they had
+shown, the mean of those that went on is not that of all, and they are too few to say how far early readings reach: K_0
+is then nearly all there is to know. Its likelihood therefore counts in part, beside a prior under which half of what
+tells curves apart after a few epochs is there in the end.
 
 References:
     Dempster, Laird, Rubin, Maximum likelihood from incomplete data via the EM algorithm, 1977, section 4.1.
@@ -28,10 +30,12 @@ from torch import Tensor
 
 from at2.surrogate.kernels import EpochKernel
 
-_FIT_CURVES = 60  # curves that the six numbers of K_0 are fitted to
+_FIT_CURVES = 60  # curves that the seven numbers of K_0 are fitted to
 _WORK = 3e8  # multiplications of one evaluation; long curves are fitted on fewer of them
 _KNOTS = 96  # longer curves are estimated at that many epochs at most, and interpolated
 _SMALLEST_NOISE = 1e-4
+_TEMPER = 0.1  # power of the likelihood of K_0: readings of a curve are less independent than any kernel says
+_MEAN_VARIANCE = 10.0  # prior variance of the mean curve, in squared standard deviations of all readings
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,14 @@ def fit_epochs(curves: Tensor, *, n_step: int = 12, max_iter: int = 30) -> Epoch
     curves = _gather(curves, between)
     seen = torch.isfinite(curves)
     filled = torch.where(seen, curves, torch.zeros_like(curves))
-    mean = _mean_curve(filled, seen)
-    few = max(min(_FIT_CURVES, curves.shape[0], int(_WORK / curves.shape[1] ** 3)), 1)
-    start, noise = _fit_kernel(filled[:few] - mean * seen[:few], seen[:few], knots, max_iter=max_iter)
+    roughly = _prior_of_mean(knots, curves)
+    few = _some_curves(seen)
+    start, noise = _fit_kernel(filled[few], seen[few], knots, roughly, max_iter=max_iter)
+    start = start * _size(filled, seen, start, noise, roughly)
     covariance = start
     for _ in range(n_step):
-        mean, covariance = _improve(filled, seen, mean, covariance, start, noise)
+        covariance = _improve(filled, seen, covariance, start, noise, roughly)
+    mean = _Whitened(filled, seen, covariance, noise).mean_curve(roughly)
     return EpochModel(between @ mean, between @ covariance @ between.T, noise)
 
 
@@ -124,63 +130,118 @@ def _gather(curves: Tensor, between: Tensor) -> Tensor:
     return torch.where(count > 0, total / count.clamp_min(1.0), torch.full_like(total, torch.nan))
 
 
-def _mean_curve(filled: Tensor, seen: Tensor) -> Tensor:
-    """Mean of each epoch where there is one; elsewhere the nearest epoch before it (or after it) that has one."""
-    count = seen.sum(0)
-    mean = filled.sum(0) / count.clamp_min(1)
-    known = torch.nonzero(count)[:, 0]
-    position = torch.searchsorted(known, torch.arange(mean.numel(), device=mean.device), right=True) - 1
-    return mean[known[position.clamp_min(0)]]
+def _some_curves(seen: Tensor) -> Tensor:
+    """Rows that K_0 is fitted to: half of them the longest curves, which alone show how curves end; then the first."""
+    n, n_epoch = seen.shape
+    few = max(min(_FIT_CURVES, n, int(_WORK / n_epoch**3)), 1)
+    longest = torch.argsort(seen.sum(1), descending=True, stable=True)[: few // 2]
+    others = torch.ones(n, dtype=torch.bool, device=seen.device)
+    others[longest] = False
+    return torch.cat([longest, torch.nonzero(others)[: few - longest.numel(), 0]])
+
+
+def _prior_of_mean(knots: Tensor, like: Tensor) -> Tensor:
+    """Covariance of the mean curve between the knots: wide, and smooth in the log of the epoch."""
+    shares = like.new_tensor([0.5, 0.5, 0.0])
+    one = like.new_ones(())
+    smooth = EpochKernel(shares, one, one).matrix(int(knots[-1]) + 1)[knots][:, knots]
+    return _MEAN_VARIANCE * smooth + 1e-6 * torch.eye(knots.numel(), dtype=like.dtype, device=like.device)
 
 
 def _kernel(raw: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
-    """K_0 at the knots and the noise from log variance, two log shares, two log length scales and log noise."""
+    """K_0 at the knots and the noise of a reading from seven numbers.
+
+    Log variance, two log shares, two log length scales, log noise, and the log of the
+    first reading's own variance: some tables take it before any training.
+    """
     shares = torch.softmax(torch.cat([raw.new_zeros(1), raw[1:3]]), 0)
-    correlation = EpochKernel(shares, raw[3].exp(), raw[4].exp()).matrix(int(knots[-1]) + 1)[knots][:, knots]
-    return (raw[0].exp() + 1e-8) * correlation, raw[5].exp() + _SMALLEST_NOISE
+    epochs = (knots + 1).to(raw)
+    last = epochs[-1]
+    correlation = EpochKernel(shares[:3], raw[3].exp(), raw[4].exp()).matrix(int(last))[knots][:, knots]
+    first = torch.zeros_like(epochs)
+    first[0] = 1.0
+    return (raw[0].exp() + 1e-8) * (correlation + raw[6].exp() * torch.diag(first)), raw[5].exp() + _SMALLEST_NOISE
 
 
-def _masked_cholesky(covariance: Tensor, noise: Tensor | float, seen: Tensor) -> Tensor:
-    """Cholesky factors of the covariance of what was seen of each curve, ones for the rest, ``(n, T, T)``."""
-    both = (seen[:, :, None] & seen[:, None, :]).to(covariance.dtype)
-    diagonal = torch.where(seen, noise * torch.ones_like(covariance[0]), torch.ones_like(covariance[0]))
-    lower: Tensor = torch.linalg.cholesky(both * covariance + torch.diag_embed(diagonal))
-    return lower
+class _Whitened:
+    """Curves and their masks under one covariance: what each says, in units of its own uncertainty.
+
+    Args:
+        filled: Curves, 0 where nothing was run, shape ``(n, T)``.
+        seen: Where something was run, same shape.
+        covariance: K, shape ``(T, T)``.
+        noise: Variance of a reading's noise.
+    """
+
+    def __init__(self, filled: Tensor, seen: Tensor, covariance: Tensor, noise: Tensor | float) -> None:
+        both = (seen[:, :, None] & seen[:, None, :]).to(covariance.dtype)
+        diagonal = torch.where(seen, noise * torch.ones_like(covariance[0]), torch.ones_like(covariance[0]))
+        lower = torch.linalg.cholesky(both * covariance + torch.diag_embed(diagonal))
+        self.log_root: Tensor = lower.diagonal(dim1=1, dim2=2).log().sum()  # half the log determinant of all curves
+        self.root = torch.linalg.solve_triangular(lower, torch.diag_embed(seen.to(covariance.dtype)), upper=False)
+        self.white = (self.root @ filled[:, :, None])[:, :, 0]  # (n, T)
+
+    def about_mean(self) -> tuple[Tensor, Tensor]:
+        """Information on the mean curve ``(T, T)``, and its pull ``(T,)``."""
+        flat = self.root.flatten(0, 1)
+        return flat.T @ flat, flat.T @ self.white.flatten()
+
+    def mean_curve(self, prior: Tensor) -> Tensor:
+        """Expected mean curve ``(T,)`` given all curves, whatever made them break off, under a prior around 0."""
+        information, pull = self.about_mean()
+        eye = torch.eye(prior.shape[0], dtype=prior.dtype, device=prior.device)
+        mean: Tensor = torch.linalg.solve(eye + prior @ information, prior @ pull)
+        return mean
+
+    def negative_log_density(self, prior: Tensor) -> Tensor:
+        """Of all curves, the mean curve averaged over; up to a constant."""
+        information, pull = self.about_mean()
+        eye = torch.eye(prior.shape[0], dtype=prior.dtype, device=prior.device)
+        system = eye + prior @ information
+        explained = pull @ torch.linalg.solve(system, prior @ pull)
+        density = 0.5 * (self.white.square().sum() - explained + torch.linalg.slogdet(system)[1])
+        total: Tensor = density + self.log_root
+        return total
 
 
-def _fit_kernel(residual: Tensor, seen: Tensor, knots: Tensor, *, max_iter: int) -> tuple[Tensor, float]:
-    """Maximize the likelihood of K_0's six numbers under wide log-normal priors."""
-    start = torch.tensor([0.0, 0.0, -1.0, np.log(2.0), np.log(10.0), np.log(1e-2)], dtype=torch.float64)
+def _fit_kernel(filled: Tensor, seen: Tensor, knots: Tensor, prior: Tensor, *, max_iter: int) -> tuple[Tensor, float]:
+    """Maximize the likelihood of K_0's seven numbers under wide log-normal priors."""
+    start = torch.tensor([0.0, 0.0, -1.0, np.log(2.0), np.log(10.0), np.log(1e-2), -3.0], dtype=torch.float64)
 
     @torch.enable_grad()
     def loss(at: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         raw = torch.from_numpy(at).requires_grad_()
-        covariance, noise = _kernel(raw.to(residual.device), knots)
-        factor = _masked_cholesky(covariance, noise, seen)
-        white = torch.linalg.solve_triangular(factor, residual[:, :, None], upper=False)
-        density = 0.5 * white.square().sum() + factor.diagonal(dim1=1, dim2=2).log().sum()
-        value = (density + 0.125 * (raw - start).square().sum()) / int(seen.sum())
+        covariance, noise = _kernel(raw.to(filled.device), knots)
+        density = _Whitened(filled, seen, covariance, noise).negative_log_density(prior)
+        value = (_TEMPER * density + 0.125 * (raw - start).square().sum()) / int(seen.sum())
         (slope,) = torch.autograd.grad(value, raw)
         return float(value.detach()), slope.numpy()
 
     bounds = [(float(s) - 8.0, float(s) + 8.0) for s in start]
     found = minimize(loss, start.numpy(), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": max_iter})
-    covariance, noise = _kernel(torch.from_numpy(found.x).to(residual), knots)
+    covariance, noise = _kernel(torch.from_numpy(found.x).to(filled), knots)
     return covariance, float(noise)
 
 
-def _improve(
-    filled: Tensor, seen: Tensor, mean: Tensor, covariance: Tensor, start: Tensor, noise: float
-) -> tuple[Tensor, Tensor]:
-    """One step: expected curves given what was seen, then mean and covariance of those, shrunk towards K_0."""
+def _size(filled: Tensor, seen: Tensor, covariance: Tensor, noise: float, prior: Tensor) -> Tensor:
+    """Variance of the readings around the mean curve, relative to what a covariance says.
+
+    In a likelihood of curves smoother than any kernel, their smoothness would set the size.
+    """
+    apart = (filled - _Whitened(filled, seen, covariance, noise).mean_curve(prior)).square()
+    share: Tensor = (seen * apart).sum() / (seen * (covariance.diagonal() + noise)).sum()
+    return share.clamp(_SMALLEST_NOISE, 1.0 / _SMALLEST_NOISE)
+
+
+def _improve(filled: Tensor, seen: Tensor, covariance: Tensor, start: Tensor, noise: float, prior: Tensor) -> Tensor:
+    """One step: the mean given the covariance, expected curves given both, then their covariance, drawn towards K_0."""
     n, n_epoch = filled.shape
-    factor = _masked_cholesky(covariance, noise, seen)
-    half = torch.linalg.solve_triangular(factor, seen[:, :, None] * covariance, upper=False)  # (n, T, T)
-    white = torch.linalg.solve_triangular(factor, ((filled - mean) * seen)[:, :, None], upper=False)
-    expected = (half.mT @ white)[:, :, 0]  # (n, T)
-    shift = expected.mean(0)
-    flat, deviation = half.reshape(n * n_epoch, n_epoch), expected - shift
+    whitened = _Whitened(filled, seen, covariance, noise)
+    mean = whitened.mean_curve(prior)
+    half = whitened.root @ covariance  # (n, T, T)
+    deviation = (half.mT @ (whitened.white[:, :, None] - whitened.root @ mean[:, None]))[:, :, 0]
+    flat = half.reshape(n * n_epoch, n_epoch)
     second = deviation.T @ deviation + n * covariance - flat.T @ flat
     pseudo = float(max(n_epoch, 10))
-    better = (pseudo * start + second) / (pseudo + n)
-    return mean + shift, 0.5 * (better + better.T)
+    better: Tensor = (pseudo * start + second) / (pseudo + n)
+    return 0.5 * (better + better.T)

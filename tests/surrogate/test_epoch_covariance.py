@@ -6,6 +6,7 @@ from at2.surrogate.epoch_covariance import EpochModel, fit_epochs
 from at2.surrogate.kernels import EpochKernel
 
 T = 12
+NAN = float("nan")
 
 
 def draw(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -29,15 +30,34 @@ def test_complete_curves_give_back_mean_and_covariance() -> None:
 def test_curves_stopped_for_what_they_had_shown_do_not_bias_the_mean() -> None:
     curves, mean, _ = draw(300)
     stopped = curves.clone()
-    stopped[curves[:, 3] < mean[3], 4:] = float("nan")  # successive halving after the fourth epoch
+    stopped[curves[:, 3] < mean[3], 4:] = NAN  # successive halving after the fourth epoch
     naive = torch.nanmean(stopped, 0)[-1] - mean[-1]
     found = fit_epochs(stopped).mean[-1] - mean[-1]
-    assert abs(found) < 0.4 * abs(naive)
+    assert abs(found) < 0.15 * abs(naive)
+
+
+def test_few_that_went_on_do_not_stand_for_all() -> None:
+    curves, mean, covariance = draw(300)
+    order = curves[:, 1].argsort(descending=True)
+    stopped = curves.clone()
+    stopped[order[30:], 2:] = NAN  # one in ten goes on after the second epoch
+    naive = torch.nanmean(stopped, 0)[-1] - mean[-1]
+    found = fit_epochs(stopped)
+    assert abs(found.mean[-1] - mean[-1]) < 0.35 * abs(naive)
+    assert float(found.covariance[1, -1]) > 0.5 * float(covariance[1, -1])
+
+
+def test_a_first_reading_before_any_training_does_not_hide_that_later_ones_go_together() -> None:
+    curves, _, covariance = draw(300)
+    curves[:, 0] = torch.randn(300, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    curves[:, 3:] = NAN
+    found = fit_epochs(curves).covariance
+    assert float(found[2, -1]) > 0.35 * float(covariance[2, -1])
 
 
 def test_epochs_that_nobody_reached_get_a_finite_guess() -> None:
     curves, _, _ = draw(40)
-    curves[:, 6:] = float("nan")
+    curves[:, 6:] = NAN
     found = fit_epochs(curves)
     assert bool(found.mean.isfinite().all())
     assert float(torch.linalg.eigvalsh(found.covariance)[0]) > -1e-9
@@ -57,7 +77,7 @@ def test_very_long_curves_are_estimated_at_some_epochs_and_interpolated() -> Non
     generator = torch.Generator().manual_seed(0)
     level = torch.randn(15, 1, dtype=torch.float64, generator=generator)
     curves = level - 2.0 / epochs.sqrt() + 0.01 * torch.randn(15, 400, dtype=torch.float64, generator=generator)
-    curves[:, epochs % 7 != 0] = float("nan")  # validated after every seventh epoch
+    curves[:, epochs % 7 != 0] = NAN  # validated after every seventh epoch
     found = fit_epochs(curves, max_iter=8)
     assert found.covariance.shape == (400, 400)
     expected = level.mean() - 2.0 / epochs.sqrt()
