@@ -12,6 +12,7 @@ from at2.bench.cases import cached_table
 from at2.bench.objective import TableObjective
 from at2.bench.results import MARKS
 from at2.bench.story import StoryRecorder
+from at2.bench.views import cut_sources, with_curves
 from at2.errors import BudgetError, UnknownNameError
 from at2.recommend.budget import Budget
 from at2.rivals.registry import build_rival, is_rival, rival_names
@@ -85,12 +86,12 @@ def _names(case: "Case") -> dict[str, Any]:
 def _play(match: Match, budget: Budget, shared: "_SharedFit") -> dict[str, Any]:
     """Build, ask, train, tell until the tuner has enough, and look at the standing at the marks."""
     case = match.case
-    shown, hidden = _views(match.database, match.metric, case.held_out)
+    shown, _ = _views(match.database, match.metric, case.held_out)
     objective = TableObjective(shown, case.target, seed=case.seed % shown.n_seed, metric=match.metric)
     account = _Account(budget, shown, case.target)
     story = StoryRecorder(objective) if match.watched else None
     start = time.perf_counter()
-    tuner = _build(match, hidden, budget, shared)
+    tuner = _build(match, _known(match), budget, shared)
     query = tuner.ask()
     overhead_s = time.perf_counter() - start + shared.saved_s
     marks = _Marks(tuner, objective, account)
@@ -290,22 +291,19 @@ def _views(
     database: str, metric: str | None, held_out: Sequence[Any] | None
 ) -> "tuple[LearningCurveTable, LearningCurveTable]":
     """Give the table that is replayed and the one that tuners may learn from, loaded once a process."""
-    from at2.tables import LearningCurveTable
-
     table = cached_table(database)
     if held_out is None:
         return table, table
     rows = [table.config_index(config_id) for config_id in held_out]
-    known = table.get_metric(metric)
     curves = table.curves(metric)
     curves[:, :, rows] = np.nan
-    hidden = LearningCurveTable(
-        {known.name: curves},
-        tasks=table.tasks,
-        configs=table.configs,
-        metrics=[known],
-        space=table.space,
-        seconds=table.seconds,
-        name=table.name,
-    )
-    return table.subset(configs=held_out), hidden
+    return table.subset(configs=held_out), with_curves(table, curves, metric=metric)
+
+
+@functools.lru_cache(maxsize=2)
+def _known(match: Match) -> "LearningCurveTable":
+    """Give the table that a match's tuner may learn from."""
+    case, (_, hidden) = match.case, _views(match.database, match.metric, match.case.held_out)
+    if case.history is None:
+        return hidden
+    return cut_sources(hidden, case.sources, history=case.history, seed=case.draw, metric=match.metric)

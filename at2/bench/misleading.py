@@ -16,6 +16,7 @@ import numpy as np
 
 from at2.bench.cases import cached_table, check_chosen, play_cases
 from at2.bench.protocols import Protocol
+from at2.bench.views import with_curves
 from at2.errors import At2Error, BudgetError
 
 if TYPE_CHECKING:
@@ -94,21 +95,12 @@ def shuffle_sources(table: LearningCurveTable, sources: Sequence[str], *, seed: 
     Returns:
         A table with the same tasks, configurations and default metric, and without times.
     """
-    from at2.tables import LearningCurveTable
-
     rng = np.random.default_rng(seed)
     curves = table.curves()
     for name in sources:
         task = table.task_index(name)
         curves[task] = curves[task][:, rng.permutation(curves.shape[2])]
-    return LearningCurveTable(
-        {table.metric: curves},
-        tasks=table.tasks,
-        configs=table.configs,
-        metrics=[table.metrics[table.metric]],
-        space=table.space,
-        name=table.name,
-    )
+    return with_curves(table, curves, timed=False)
 
 
 def most_helpful(table: LearningCurveTable, target: str, *, seed: int = 0) -> str:

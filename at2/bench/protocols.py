@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from at2.bench.views import HISTORIES
 from at2.errors import At2Error, TableError
 from at2.tables.frames import plain_value
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from at2.recommend import ConfigId
     from at2.tables import LearningCurveTable
 
-PROTOCOLS = ("loo", "pairs", "unseen")
+PROTOCOLS = ("loo", "pairs", "unseen", *HISTORIES)
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Case:
         seed: Which repetition, counted from 0; it decides the tuner's randomness and the replayed training seed.
         number: Place of the target in its protocol, counted from 0.
         held_out: Configurations that no source may show and that alone are candidates; None: all are both.
+        history: What is left of the sources' curves, one of `at2.bench.views.HISTORIES`; None: all.
     """
 
     target: str
@@ -35,6 +37,7 @@ class Case:
     seed: int = 0
     number: int = 0
     held_out: "tuple[ConfigId, ...] | None" = None
+    history: str | None = None
 
     @property
     def tuner_seed(self) -> int:
@@ -54,7 +57,8 @@ class Protocol:
     Args:
         name: One of `PROTOCOLS`: ``"loo"`` tunes for every task once a draw, with other tasks as its sources;
             ``"pairs"`` is the list of published (source tasks -> target) pairs; ``"unseen"`` is ``"loo"`` with half of
-            the configurations held out: only those are candidates, and no source shows them.
+            the configurations held out: only those are candidates, and no source shows them; ``"halved"`` and
+            ``"apart"`` are ``"loo"`` with sources of which little is left, see `at2.bench.views.cut_sources`.
         n_source: Number of sources of each target, 0 for none; None takes all other tasks. Pairs bring their own.
         n_draw: How often sources are drawn; without a choice there is one draw.
         seeds: The repetitions.
@@ -107,8 +111,9 @@ def list_cases(protocol: Protocol, table: "LearningCurveTable", *, database: str
     cases = _pairs(database) if protocol.name == "pairs" else _leave_one_out(protocol, table)
     wanted = set(protocol.targets) or {case.target for case in cases}
     held_out = {draw: _hold_out(table, draw) for draw in range(protocol.n_draw)} if protocol.name == "unseen" else {}
+    history = protocol.name if protocol.name in HISTORIES else None
     return [
-        Case(case.target, case.sources, case.draw, seed, case.number, held_out.get(case.draw))
+        Case(case.target, case.sources, case.draw, seed, case.number, held_out.get(case.draw), history)
         for seed in protocol.seeds
         for case in cases
         if case.target in wanted
@@ -132,7 +137,7 @@ def _leave_one_out(protocol: Protocol, table: "LearningCurveTable") -> list[Case
             f"{n_source} sources and a target need {n_source + 1} tasks, table {table.name!r} has {len(tasks)}; "
             "ask for fewer sources"
         )
-    n_draw = 1 if n_source in (0, len(tasks) - 1) and protocol.name == "loo" else protocol.n_draw
+    n_draw = 1 if n_source in (0, len(tasks) - 1) and protocol.name in ("loo", "halved") else protocol.n_draw
     return [case for draw in range(n_draw) for case in _draw(tasks, n_source, draw)]
 
 

@@ -1,7 +1,12 @@
+from dataclasses import replace
+
+import click
 import numpy as np
 import pytest
 
-from at2.bench.protocols import Case, Protocol, list_cases
+from at2.bench.protocols import PROTOCOLS, Case, Protocol, list_cases
+from at2.bench.views import HISTORIES
+from at2.cli.regret import regret
 from at2.errors import At2Error, TableError, UnknownNameError
 from at2.tables import LearningCurveTable, Metric
 
@@ -49,6 +54,20 @@ def test_half_of_the_configurations_are_unseen() -> None:
         assert len(ids) == len(set(ids)) == 4
 
 
+def test_cut_histories_have_the_cases_of_whole_ones() -> None:
+    whole = list_cases(Protocol("loo", n_source=2), _table(), database="mine")
+    for name in HISTORIES:
+        cut = list_cases(Protocol(name, n_source=2), _table(), database="mine")
+        assert [replace(case, history=None) for case in cut] == whole
+        assert {case.history for case in cut} == {name}
+
+
+def test_the_command_offers_every_protocol() -> None:
+    (option,) = (each for each in regret.params if each.name == "protocol_name")
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == PROTOCOLS
+
+
 def test_the_published_pairs() -> None:
     cases = list_cases(Protocol("pairs"), _table(), database="hyperrec")
     assert len(cases) == 5
@@ -64,7 +83,7 @@ def test_every_task_without_any_source() -> None:
 
 
 def test_protocols_that_cannot_be() -> None:
-    with pytest.raises(At2Error, match="no protocol 'kfold'; the protocols are loo, pairs, unseen"):
+    with pytest.raises(At2Error, match="no protocol 'kfold'; the protocols are loo, pairs, unseen, halved, apart"):
         Protocol("kfold")
     with pytest.raises(At2Error, match="no negative number of sources; 1, 1 and -1 given"):
         Protocol(n_source=-1)

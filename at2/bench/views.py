@@ -1,0 +1,86 @@
+"""What tuners may see of a table: whole curves of the sources cut down to what earlier tuning runs would have left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from at2.tables import LearningCurveTable
+
+HISTORIES = ("halved", "apart")
+"""Each source was tuned by successive halving; each source ran configurations of its own, in full."""
+
+_KEPT = 3  # one in so many configurations goes on at each rung
+_RUNGS = (27, 9, 3)  # after these fractions of a training
+
+
+def cut_sources(
+    table: LearningCurveTable, sources: Sequence[str], *, history: str, seed: int, metric: str | None = None
+) -> LearningCurveTable:
+    """Leave of some tasks' curves what another history of theirs would hold.
+
+    Args:
+        table: The table; it is left as it is.
+        sources: Tasks whose curves are cut.
+        history: ``"halved"``: every configuration was started, and after a 27th, a ninth and a third of a training the
+            best third went on (by the best value so far of any seed). ``"apart"``: the configurations are dealt
+            out, each to one of the sources.
+        seed: Seed of the deal.
+        metric: Name of the metric; None means the table's default.
+
+    Returns:
+        A table of that metric with the same tasks, configurations and times; NaN where nothing was run.
+    """
+    curves = table.curves(metric)
+    tasks = [table.task_index(name) for name in sources]
+    if history == "halved":
+        oriented = table.oriented(metric)
+        for task in tasks:
+            curves[task][:, ~_halved(oriented[task])] = np.nan
+    else:
+        dealt = np.random.default_rng([seed, 2]).permutation(curves.shape[2])
+        for number, task in enumerate(tasks):
+            others = np.delete(dealt, np.s_[number :: len(tasks)])
+            curves[task][:, others] = np.nan
+    return with_curves(table, curves, metric=metric)
+
+
+def with_curves(
+    table: LearningCurveTable, curves: np.ndarray, *, metric: str | None = None, timed: bool = True
+) -> LearningCurveTable:
+    """Give a table of one metric with other curves, all else as it was.
+
+    Args:
+        table: The table; it is left as it is.
+        curves: Curves of the metric as measured, ``(n_task, n_seed, n_config, n_epoch)``.
+        metric: Name of the metric; None means the table's default.
+        timed: Whether its times are kept.
+    """
+    from at2.tables import LearningCurveTable
+
+    known = table.get_metric(metric)
+    return LearningCurveTable(
+        {known.name: curves},
+        tasks=table.tasks,
+        configs=table.configs,
+        metrics=[known],
+        space=table.space,
+        seconds=table.seconds if timed else None,
+        name=table.name,
+    )
+
+
+def _halved(curves: np.ndarray) -> np.ndarray:
+    """Say what successive halving runs of curves ``(n_seed, n_config, n_epoch)``, larger is better."""
+    _, n_config, n_epoch = curves.shape
+    best = np.maximum.accumulate(np.where(np.isfinite(curves), curves, -np.inf).max(0), axis=1)
+    run, live = np.ones((n_config, n_epoch), dtype=bool), np.arange(n_config)
+    for rung in _RUNGS:
+        epoch = max(1, round(n_epoch / rung))
+        ranked = live[np.argsort(-best[live, epoch - 1], kind="stable")]
+        live, stopped = np.split(ranked, [max(1, len(ranked) // _KEPT)])
+        run[stopped, epoch:] = False
+    return run

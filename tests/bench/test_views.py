@@ -1,0 +1,73 @@
+"""at2/bench/views.py: what is left of the sources' curves, and that nothing else changes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from at2.bench.protocols import Case
+from at2.bench.views import cut_sources
+from at2.tables import LearningCurveTable, Metric
+
+N, T = 27, 27
+
+
+@pytest.fixture
+def table() -> LearningCurveTable:
+    """Losses that fall; configuration 0 is the best throughout on the first task, the last one on the others."""
+    falling = 1.0 / np.arange(1, T + 1)
+    quality = np.arange(N)[None, :] * np.array([1.0, -1.0, -1.0, -1.0])[:, None]
+    curves = (quality[:, :, None] + falling)[:, None]
+    configs = pd.DataFrame({"lr": np.arange(N) + 1.0})
+    return LearningCurveTable(
+        {"loss": curves}, tasks=list("abcd"), configs=configs, metrics=[Metric("loss", maximize=False)]
+    )
+
+
+def lengths(table: LearningCurveTable) -> np.ndarray:
+    """Number of readings, ``(n_task, n_config)``."""
+    count: np.ndarray = np.isfinite(table.curves()[:, 0]).sum(-1)
+    return count
+
+
+def test_a_third_goes_on_at_each_rung(table: LearningCurveTable) -> None:
+    cut = lengths(cut_sources(table, ["a", "b"], history="halved", seed=0))
+    assert sorted(cut[0].tolist()) == [1] * 18 + [3] * 6 + [9] * 2 + [27]
+    assert (np.diff(cut[0]) <= 0).all()  # the better, the longer
+    assert (np.diff(cut[1]) >= 0).all()
+    assert (cut[2:] == T).all()
+
+
+def test_each_configuration_is_dealt_to_one_source(table: LearningCurveTable) -> None:
+    cut = lengths(cut_sources(table, ["a", "b", "c"], history="apart", seed=0))
+    assert ((cut[:3] == T).sum(0) == 1).all()
+    assert ((cut[:3] == T).sum(1) == 9).all()
+    assert (cut[3] == T).all()
+    other = lengths(cut_sources(table, ["a", "b", "c"], history="apart", seed=1))
+    assert (other != cut).any()
+
+
+def test_a_failed_training_never_goes_on(table: LearningCurveTable) -> None:
+    curves = table.curves()
+    curves[0, 0, 0] = np.nan
+    failed = LearningCurveTable(
+        {"loss": curves}, tasks=table.tasks, configs=table.configs, metrics=[table.metrics["loss"]]
+    )
+    cut = lengths(cut_sources(failed, ["a"], history="halved", seed=0))
+    assert cut[0, 0] == 0
+    assert cut[0, 1] == T
+
+
+def test_tuners_learn_from_what_is_left_and_are_judged_by_all(table: LearningCurveTable) -> None:
+    from at2.bench.contest import Match, _known, _views
+    from at2.recommend import Budget
+
+    case = Case("a", ("b", "c"), history="halved")
+    path = "the table"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("at2.bench.contest.cached_table", lambda database: table)
+        _views.cache_clear()
+        shown, hidden = _views(path, None, None)[0], _known(Match(path, "at2", case, (Budget(epochs=3),)))
+        _views.cache_clear()
+    assert (lengths(shown) == T).all()
+    assert (lengths(hidden)[[0, 3]] == T).all()
+    assert lengths(hidden)[1].sum() == lengths(hidden)[2].sum() == 18 + 18 + 18 + 27
