@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from at2.devices import usable_device
-from at2.errors import CorruptFileError, FileError, TableError, TellError
+from at2.errors import TableError
 from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient
 from at2.recommend.budget import Budget
 from at2.recommend.device import fit_on
 from at2.recommend.header import check_header, make_header
-from at2.recommend.journal import Journal
 from at2.recommend.ledger import Ledger, SearchState, Told
 from at2.recommend.problem import Candidates, build_problem
 from at2.recommend.query import Query, Recommendation
 from at2.recommend.report import HistoryReport
+from at2.recommend.runlog import Event, RunLog, ask_event, stop_event, tell_event
 from at2.recommend.stopping import StoppingRule, metric_per_latent, probability_within
 from at2.recommend.ucb import default_acquisition
 from at2.surrogate import Belief, EpochCosts, Surrogate, make_surrogate
@@ -135,24 +134,22 @@ class Recommender:
         self._n_observed = 0
         self._stopped: str | None = None
         self._lost: list[Query] = []
-        self._events: list[dict[str, Any]] = []
-        self._header = make_header(
-            self.problem,
-            table_name=None if table is None else table.name,
-            space=None if space is None and table is not None else self.problem.space,
-            candidates=candidates,
-            target=target,
-            budget=budget,
-            seed=seed,
-            goal=goal,
-            stopping=self.stopping,
-            surrogate=surrogate,
+        self._log = RunLog(
+            make_header(
+                self.problem,
+                table_name=None if table is None else table.name,
+                space=None if space is None and table is not None else self.problem.space,
+                candidates=candidates,
+                target=target,
+                budget=budget,
+                seed=seed,
+                goal=goal,
+                stopping=self.stopping,
+                surrogate=surrogate,
+            )
         )
-        self._journal: Journal | None = None
         if journal is not None:
-            if Path(journal).exists():
-                raise FileError(f"the journal {journal} exists already; go on with Recommender.resume", path=journal)
-            self.save(journal)
+            self._log.start(journal)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -167,7 +164,7 @@ class Recommender:
     @property
     def header(self) -> Mapping[str, Any]:
         """How it was made, as the first line of its journal says it."""
-        return dict(self._header)
+        return dict(self._log.header)
 
     @property
     def told(self) -> tuple[Told, ...]:
@@ -238,11 +235,11 @@ class Recommender:
         reason = self._reason_to_stop(choice, state)
         if reason is not None:
             if not self._ledger.pending:  # what is still out may change the answer
-                self._record({"event": "stop", "reason": reason})
+                self._log.add(stop_event(reason))
                 self._stopped = reason
             return None
         query = self._make_query(choice.config, int(state.done[choice.config]) + 1)
-        self._record({"event": "ask", "number": query.number, "config_id": query.config_id, "epoch": query.epoch})
+        self._log.add(ask_event(query))
         self._ledger.open(query, choice.config)
         return query
 
@@ -348,15 +345,7 @@ class Recommender:
             FileError: If the journal cannot be written; nothing has changed then.
         """
         result = self._ledger.check(query, value, failed=failed, seconds=seconds)
-        self._record(
-            {
-                "event": "tell",
-                "number": query.number,
-                "value": result.value,
-                "failed": failed,
-                "seconds": result.seconds,
-            }
-        )
+        self._log.add(tell_event(result))
         self._ledger.close(result)
         self._lost = [lost for lost in self._lost if lost.number != query.number]
 
@@ -400,12 +389,7 @@ class Recommender:
         Raises:
             FileError: If the file cannot be written; an older file is left as it was.
         """
-        self._journal = Journal.create(path, self._header, self._events)
-
-    def _record(self, event: dict[str, Any]) -> None:
-        if self._journal is not None:
-            self._journal.append(event)
-        self._events.append(event)
+        self._log.save(path)
 
     @classmethod
     def resume(
@@ -435,36 +419,30 @@ class Recommender:
             FileError: If it cannot be read.
             TableError: If the table is missing, or holds another history than the journal was written with.
         """
-        journal, header, events = Journal.read(path)
-        settings, table = check_header(header, table, path=journal.path, surrogate=surrogate)
+        log = RunLog.read(path)
+        settings, table = check_header(log.header, table, path=log.path, surrogate=surrogate)
         recommender = cls(table, acquisition=acquisition, device=device, **settings)
-        if recommender.problem.sha256 != header["sha256"]:
+        if recommender.problem.sha256 != log.header["sha256"]:
             raise TableError(
-                f"the journal {journal.path} was written with another history; pass the table it was made with"
+                f"the journal {log.path} was written with another history; pass the table it was made with"
             )
-        for number, event in enumerate(events, start=2):
-            recommender._replay(event, place=f"line {number} of the journal {journal.path}", path=journal.path)
-        recommender._lost = list(recommender.pending)
-        recommender._journal = journal
+        log.replay(recommender._replay)
+        recommender._log, recommender._lost = log, list(recommender.pending)
         return recommender
 
-    def _replay(self, event: dict[str, Any], *, place: str, path: Path) -> None:
-        try:
-            if self._stopped is not None and event["event"] != "tell":
-                raise KeyError("event")
-            if event["event"] == "stop":
-                self._stopped = str(event["reason"])
-            elif event["event"] == "ask":
-                config = self._row[event["config_id"]]
-                if event["number"] != self._ledger.n_asked or event["epoch"] != int(self._ledger.done[config]) + 1:
-                    raise KeyError("number")
-                self._ledger.open(self._make_query(config, event["epoch"]), config)
-            else:
-                query = self._ledger.pending[event["number"]]
-                self.tell(query, event["value"], failed=event["failed"], seconds=event["seconds"])
-                return
-        except (KeyError, TellError) as error:
-            raise CorruptFileError(
-                f"{place} does not follow from those before it; restore the file", path=path
-            ) from error
-        self._events.append(event)
+    def _replay(self, event: Event) -> None:
+        """Let an event happen again; KeyError or TellError where it cannot follow from those before it."""
+        if self._stopped is not None and event["event"] != "tell":
+            raise KeyError("event")
+        if event["event"] == "stop":
+            self._stopped = str(event["reason"])
+        elif event["event"] == "ask":
+            config = self._row[event["config_id"]]
+            if event["number"] != self._ledger.n_asked or event["epoch"] != int(self._ledger.done[config]) + 1:
+                raise KeyError("number")
+            self._ledger.open(self._make_query(config, event["epoch"]), config)
+        else:
+            query = self._ledger.pending[event["number"]]
+            self._ledger.close(
+                self._ledger.check(query, event["value"], failed=event["failed"], seconds=event["seconds"])
+            )
