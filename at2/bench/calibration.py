@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from at2.bench.cases import cached_table, check_chosen, play_cases
-from at2.bench.protocols import Protocol
+from at2.bench.cases import cached_table, check_chosen, left_of, play_cases
+from at2.bench.protocols import PROTOCOLS, Protocol
 from at2.errors import At2Error, BudgetError
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from at2.tables import LearningCurveTable
 
 PREDICTORS = ("at2", "latent-kronecker", "latent-kronecker with sources")
+CALIBRATION_PROTOCOLS = tuple(name for name in PROTOCOLS if name != "unseen")
+"""Those in which every configuration is a candidate."""
 EPOCH_BANDS = ((1, 1), (2, 5), (6, 15), (16, 30), (31, math.inf))
 AHEAD_BANDS = ((0, 0), (1, 3), (4, 10), (11, 30), (31, math.inf))  # 0: a configuration without a reading
 
@@ -49,7 +51,8 @@ class CalibrationPlan:
 
     Raises:
         BudgetError: If nothing is observed.
-        At2Error: If the probability lies outside (0, 1), a predictor is unknown, or there is none.
+        At2Error: If the probability lies outside (0, 1), a predictor is unknown, or there is none, or the protocol is
+            not one of `CALIBRATION_PROTOCOLS`.
     """
 
     database: str = "lcbench"
@@ -65,6 +68,7 @@ class CalibrationPlan:
         if not 0.0 < self.probability < 1.0:
             raise At2Error(f"a probability between 0 and 1 is wanted, {self.probability} given")
         check_chosen(self.predictors, PREDICTORS, what="predictors")
+        check_chosen((self.protocol.name,), CALIBRATION_PROTOCOLS, what="protocols of calibration")
 
 
 def measure_calibration(
@@ -127,7 +131,7 @@ def _play(plan: CalibrationPlan, case: Case) -> tuple[Case, list[tuple[str, str,
 
     table = cached_table(plan.database)
     tuner = Recommender(
-        table,
+        left_of(table, case),
         target=case.target,
         sources=list(case.sources),
         budget=Budget(epochs=plan.n_epochs),

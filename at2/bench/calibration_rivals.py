@@ -40,7 +40,8 @@ class LatentKroneckerFit:
         Args:
             readings: The target's, shape ``(n_config, n_epoch)``, NaN where nothing was read; one at least.
             features: Encoded configurations, shape ``(n_config, n_column)``, NaN where inactive.
-            sources: Curves of the sources, shape ``(n_source, n_config, n_epoch)``; None fits the target alone.
+            sources: Curves of the sources, shape ``(n_source, n_config, n_epoch)``, NaN where nothing was run; None
+                fits the target alone.
             seed: Draws the configurations on which kernels are fitted.
 
         Returns:
@@ -60,19 +61,22 @@ class LatentKroneckerFit:
         self, x: Tensor, readings: Tensor, tried: Tensor, sources: Tensor, seed: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Curves of the sources at few epochs, then those of the target; and the rows on which kernels are fitted."""
-        n_source, n_config, n_epoch = sources.shape
+        n_source, _, n_epoch = sources.shape
         steps = torch.logspace(0.0, 1.0, self.n_epoch, base=float(n_epoch)).round().long().clamp(1, n_epoch) - 1
         thin = torch.full_like(sources, torch.nan)
         thin[:, :, steps] = sources[:, :, steps]
-        inputs = [_with_task(x, task, n_source) for task in range(n_source)]
         generator = torch.Generator().manual_seed(seed)
-        few = [
-            task * n_config + torch.randperm(n_config, generator=generator)[: self.n_config].sort().values
-            for task in range(n_source)
-        ]
-        own = n_source * n_config + torch.arange(int(tried.sum()))
+        inputs, curves, chosen, n_row = [], [], [], 0
+        for task in range(n_source):
+            run = torch.isfinite(thin[task]).any(1)
+            few = torch.randperm(int(run.sum()), generator=generator)[: self.n_config].sort().values
+            inputs.append(_with_task(x[run], task, n_source))
+            curves.append(thin[task, run])
+            chosen.append(n_row + few)
+            n_row += int(run.sum())
         inputs.append(_with_task(x[tried], n_source, n_source))
-        return torch.cat(inputs), torch.cat([thin.flatten(0, 1), readings[tried]]), torch.cat([*few, own])
+        own = n_row + torch.arange(int(tried.sum()))
+        return torch.cat(inputs), torch.cat([*curves, readings[tried]]), torch.cat([*chosen, own])
 
     def _run(
         self, inputs: Tensor, epochs: Tensor, curves: Tensor, fitted_on: Tensor, x: Tensor, t: Tensor

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from at2.bench.protocols import Protocol, list_cases
+from at2.bench.views import cut_sources
 from at2.errors import At2Error
 from at2.processes import run_all
 
@@ -53,6 +54,19 @@ def cached_table(database: str) -> LearningCurveTable:
     from at2.tables import load_table
 
     return load_table(database)
+
+
+def left_of(table: LearningCurveTable, case: Case, *, metric: str | None = None) -> LearningCurveTable:
+    """Return the table with what a case leaves of its sources' curves.
+
+    Args:
+        table: The table; it is left as it is.
+        case: The case; its seed of the cut is its draw.
+        metric: Name of the metric; None means the table's default.
+    """
+    if case.history is None:
+        return table
+    return cut_sources(table, case.sources, history=case.history, seed=case.draw, metric=metric)
 
 
 def check_chosen(chosen: Sequence[str], known: Sequence[str], *, what: str) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from at2.bench.cases import cached_table
+from at2.bench.cases import cached_table, left_of
 from at2.bench.objective import TableObjective
 from at2.bench.results import MARKS
 from at2.bench.story import StoryRecorder
-from at2.bench.views import cut_sources, with_curves
+from at2.bench.views import with_curves
 from at2.errors import BudgetError, UnknownNameError
 from at2.recommend.budget import Budget
 from at2.rivals.registry import build_rival, is_rival, rival_names
@@ -304,7 +304,5 @@ def _views(
 @functools.lru_cache(maxsize=2)
 def _known(match: Match) -> "LearningCurveTable":
     """Give the table that a match's tuner may learn from."""
-    case, (_, hidden) = match.case, _views(match.database, match.metric, match.case.held_out)
-    if case.history is None:
-        return hidden
-    return cut_sources(hidden, case.sources, history=case.history, seed=case.draw, metric=match.metric)
+    _, hidden = _views(match.database, match.metric, match.case.held_out)
+    return left_of(hidden, match.case, metric=match.metric)

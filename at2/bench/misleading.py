@@ -41,7 +41,7 @@ class MisleadingPlan:
 
     Raises:
         BudgetError: If there is no budget, or one is not positive.
-        At2Error: If an arm is unknown, or there is none.
+        At2Error: If an arm is unknown, or there is none, or the protocol leaves anything out.
     """
 
     database: str = "lcbench"
@@ -54,6 +54,7 @@ class MisleadingPlan:
         if not self.budgets_epochs or min(self.budgets_epochs) < 1:
             raise BudgetError(f"at least one budget of 1 epoch or more is wanted, {self.budgets_epochs} given")
         check_chosen(self.arms, ARMS, what="arms")
+        check_chosen((self.protocol.name,), ("loo", "pairs"), what="protocols of misleading sources")
 
 
 def measure_misleading(

@@ -48,6 +48,15 @@ def _common(command: Command) -> Command:
     show_default=True,
     help="Of the intervals.",
 )
+@click.option(
+    "--protocol",
+    "protocol_name",
+    type=click.Choice(["loo", "halved", "apart"]),
+    default="loo",
+    show_default=True,
+    help="Every task once as the target; with sources cut by successive halving, with configurations of its own on "
+    "every source.",
+)
 @click.option("--with-sources", is_flag=True, help="Also BoTorch's process on sources and target: slow.")
 def calibration(
     database: str,
@@ -58,6 +67,7 @@ def calibration(
     record: Path,
     epochs: int,
     probability: float,
+    protocol_name: str,
     with_sources: bool,
 ) -> None:
     """Compare intervals and densities of unobserved cells with the truth, beside BoTorch's LatentKroneckerGP."""
@@ -67,7 +77,7 @@ def calibration(
     from at2.tables.formats import write_frame_file
 
     predictors = PREDICTORS if with_sources else PREDICTORS[:2]
-    plan = CalibrationPlan(database, _protocol(sources, draws, targets), epochs, probability, predictors)
+    plan = CalibrationPlan(database, _protocol(sources, draws, targets, protocol_name), epochs, probability, predictors)
     with Console(stderr=True).status("playing") as status:
         frame = measure_calibration(plan, jobs=jobs, on_case=lambda case: status.update(f"played {case.target}"))
     write_frame_file(frame, record / "calibration.csv")
@@ -130,10 +140,10 @@ def misleading(
     click.echo(f"{len(frame)} rows in {record / 'misleading.csv'}")
 
 
-def _protocol(sources: int, draws: int, targets: tuple[str, ...]) -> Protocol:
+def _protocol(sources: int, draws: int, targets: tuple[str, ...], name: str = "loo") -> Protocol:
     from at2.bench.protocols import Protocol
 
-    return Protocol("loo", n_source=sources, n_draw=draws, targets=() if targets == ("all",) else targets)
+    return Protocol(name, n_source=sources, n_draw=draws, targets=() if targets == ("all",) else targets)
 
 
 def show_rows(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

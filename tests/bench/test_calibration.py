@@ -70,7 +70,33 @@ def test_the_latent_kronecker_process_follows_its_readings() -> None:
     assert float(variance[5, 4]) > float(variance[0, 4])
 
 
+def test_kernels_are_fitted_on_what_sources_have_run() -> None:
+    x = torch.linspace(0.0, 1.0, 6, dtype=torch.float64)[:, None]
+    curves = x + torch.linspace(0.0, 1.0, 5, dtype=torch.float64)
+    sources, readings = torch.stack([curves, curves]), curves.clone()
+    sources[0, :4], sources[1, 4:], readings[1:] = math.nan, math.nan, math.nan
+    tried = torch.isfinite(readings).any(1)
+    inputs, stacked, fitted_on = LatentKroneckerFit(n_config=3)._stack(x, readings, tried, sources, 0)
+    assert len(inputs) == len(stacked) == 2 + 4 + 1
+    assert len(fitted_on) == 2 + 3 + 1
+    assert bool(torch.isfinite(stacked).any(1).all())
+
+
+def test_a_cut_history_is_what_at2_learns_from(drawn_path: Path) -> None:
+    def measure(protocol: str) -> pd.DataFrame:
+        plan = CalibrationPlan(
+            str(drawn_path), Protocol(protocol, n_source=3, targets=("target",)), n_epochs=5, predictors=("at2",)
+        )
+        return measure_calibration(plan, jobs=0)
+
+    whole, halved = measure("loo"), measure("halved")
+    assert (halved["n_cell"] > 0).all()
+    assert not whole["log_density"].equals(halved["log_density"])
+
+
 def test_what_makes_no_sense_is_refused() -> None:
+    with pytest.raises(At2Error, match=r"protocols of calibration are .*; \('unseen',\) given"):
+        CalibrationPlan(protocol=Protocol("unseen"))
     with pytest.raises(BudgetError, match="at least 1 epoch must be observed, 0 given"):
         CalibrationPlan(n_epochs=0)
     with pytest.raises(At2Error, match="between 0 and 1 is wanted, 90 given"):

@@ -59,6 +59,8 @@ def test_what_makes_no_sense_is_refused() -> None:
         MisleadingPlan(budgets_epochs=(100, 0))
     with pytest.raises(At2Error, match="arms are 'none', 'shuffled'"):
         MisleadingPlan(arms=("all",))
+    with pytest.raises(At2Error, match="protocols of misleading sources are 'loo', 'pairs'"):
+        MisleadingPlan(protocol=Protocol("halved"))
 
 
 def test_the_command_writes_and_shows(table_path: Path, tmp_path: Path) -> None:
