@@ -53,6 +53,8 @@ class TargetPrior:
             hypotheses of its own.
         spread: How much further each configuration deviates than that, as a factor of the standard deviation,
             ``(n_config,)``; see `widened`.
+        left_open: Variance of each column that the completion of the sources' curves left open, ``(n_column,)``; see
+            `widened`.
         location: Prior mean of ``m``, in latent units.
         location_variance: Prior variance of ``m``, in units of ``s^2``.
         log_scale: Prior mean of ``log s``.
@@ -70,6 +72,7 @@ class TargetPrior:
     config_covariance: Tensor
     epoch_covariances: Tensor
     spread: Tensor
+    left_open: Tensor
     location: float
     location_variance: float
     log_scale: float
@@ -88,14 +91,22 @@ class TargetPrior:
         return self.mean.shape[1] - 1
 
     def widened(self) -> TargetPrior:
-        """Return the prior in which every configuration deviates as far as those of its rank do.
+        """Return the prior in which every configuration deviates as far as those of its rank do, at every epoch.
 
         Configurations of low rank deviate further than the leading ones, mostly downwards. A Gaussian cannot say so
         without making them look promising as well, and budgets would go to them: this is for intervals, not for
-        decisions.
+        decisions. And completed curves, being expectations, leave less of one another than true ones would, the less
+        the fewer curves get to an epoch.
         """
         widened = self.config_covariance * torch.outer(self.spread, self.spread)
-        return replace(self, config_covariance=widened, spread=torch.ones_like(self.spread))
+        size = (1.0 + self.left_open / self.epoch_covariances.diagonal(dim1=1, dim2=2)).sqrt()
+        return replace(
+            self,
+            config_covariance=widened,
+            epoch_covariances=self.epoch_covariances * size[:, :, None] * size[:, None, :],
+            spread=torch.ones_like(self.spread),
+            left_open=torch.zeros_like(self.left_open),
+        )
 
 
 def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0) -> TargetPrior:
@@ -131,6 +142,7 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
         config_covariance=together + torch.diag(unsure),
         epoch_covariances=ways,
         spread=_spread(z, residuals, between),
+        left_open=sources.left_open,
         location=location,
         location_variance=location_variance,
         log_scale=log_scale,
@@ -204,6 +216,7 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         config_covariance=_plainly_together(points),
         epoch_covariances=generic_epoch_covariance(n_epoch, points)[None],
         spread=points.new_ones(n_config),
+        left_open=points.new_zeros(n_epoch + 1),
         location=0.0,
         location_variance=_UNKNOWN_LOCATION_SPREAD**2,
         log_scale=0.0,

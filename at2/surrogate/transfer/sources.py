@@ -23,6 +23,8 @@ class Sources:
             where leads are levelled.
         unsure: Variance of each configuration's curve that completion left open, in standardized units, averaged over
             tasks and epochs, shape ``(n_config,)``; 0 where every task has run it.
+        left_open: The same of each column, averaged over tasks and configurations, shape ``(n_epoch + 1,)``; the best
+            of a curve is as open as its end.
         kept: Which of the given tasks are among them, shape ``(n_given,)``.
     """
 
@@ -30,6 +32,7 @@ class Sources:
     location: Tensor
     log_scale: Tensor
     unsure: Tensor
+    left_open: Tensor
     kept: Tensor
 
     @property
@@ -70,10 +73,16 @@ def standardize(
     if leads_levelled and int(kept.sum()) > 1:
         scale = torch.maximum(scale, _lead(full[:, :, -1]) / _LARGEST_LEAD)
     z = (full[kept] - location[kept, None, None]) / scale[kept, None, None]
-    unsure = torch.zeros(curves.shape[1], dtype=curves.dtype, device=curves.device)
+    left = full.new_zeros(1, *full.shape[1:])
     if variance is not None and bool(kept.any()):
-        unsure = (variance[kept] / scale[kept, None, None].square()).mean((0, 2))
-    return Sources(z, location[kept], scale[kept].log(), unsure, kept)
+        left = _left_open(variance, scale)[kept]
+    return Sources(z, location[kept], scale[kept].log(), left[:, :, :-1].mean((0, 2)), left.mean((0, 1)), kept)
+
+
+def _left_open(variance: Tensor, scale: Tensor) -> Tensor:
+    """What completion left open in standardized units, that of the last epoch once more for the best of the curve."""
+    standardized = variance / scale[:, None, None].square()
+    return torch.cat([standardized, standardized[:, :, -1:]], -1)
 
 
 def _lead(values: Tensor) -> Tensor:

@@ -175,6 +175,32 @@ def test_spread_follows_the_ranks() -> None:
     assert bool((found / (1.0 + 2.0 * asked) - 1.0).abs().max() < 0.12)
 
 
+def test_intervals_widen_where_completion_left_much_open() -> None:
+    prior = fit_prior(standardize(torch.logit(small_curves()[:, 0])), torch.linspace(0, 1, 6).double()[:, None], 5)
+    assert torch.equal(prior.widened().epoch_covariances, prior.epoch_covariances)  # of whole curves nothing is open
+    left = 3.0 * prior.epoch_covariances[0].diagonal() * torch.tensor([0, 0, 0, 0, 1, 1], dtype=torch.float64)
+    wide = replace(prior, left_open=left).widened()
+    torch.testing.assert_close(wide.epoch_covariances[0, :4, :4], prior.epoch_covariances[0, :4, :4])
+    torch.testing.assert_close(wide.epoch_covariances[0, 4:, 4:], 4.0 * prior.epoch_covariances[0, 4:, 4:])
+    torch.testing.assert_close(wide.epoch_covariances[0, 0, 5], 2.0 * prior.epoch_covariances[0, 0, 5])
+    assert not wide.left_open.any()
+
+
+def test_knowing_less_of_late_epochs_does_not_make_their_intervals_narrower() -> None:
+    generator = torch.Generator().manual_seed(0)
+    level, way = torch.randn(30, 1, generator=generator), torch.randn(3, 30, 12, generator=generator).cumsum(-1)
+    curves = torch.sigmoid(level + 0.4 * way).double()[:, None]
+    features = torch.linspace(0.0, 1.0, 30, dtype=torch.float64)[:, None]
+    cut = curves.clone()
+    cut[:, :, 6:, 2:] = torch.nan
+    widths = []
+    for values in (curves, cut):
+        low, high = WeightedSources().fit(History(values, features)).interval(0.9)
+        widths.append((torch.logit(high) - torch.logit(low)).mean(0))
+    growth = widths[1] / widths[0]
+    assert float(growth[6:].min()) > float(growth[0])
+
+
 def test_intervals_widen_with_the_spread_and_decisions_do_not() -> None:
     prior = fit_prior(standardize(torch.logit(small_curves()[:, 0])), torch.linspace(0, 1, 6).double()[:, None], 5)
     wide = replace(prior, spread=torch.linspace(1.0, 3.0, 6, dtype=torch.float64)).widened()

@@ -65,6 +65,17 @@ def test_a_larger_unit_counts_for_what_completion_left_open_too() -> None:
     assert 0.0 < float(levelled) < 0.5 * float(plain)
 
 
+def test_what_completion_left_open_is_told_by_configuration_and_by_column() -> None:
+    curves = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    variance = torch.zeros_like(curves)
+    variance[1, 4, 2] = 1.0
+    sources = standardize(curves, variance)
+    unit = float(sources.log_scale[1].exp())
+    torch.testing.assert_close(sources.unsure, torch.tensor([0, 0, 0, 0, 1 / 6 / unit**2]).double())
+    torch.testing.assert_close(sources.left_open, torch.tensor([0, 0, 0.1, 0.1]).double() / unit**2)
+    assert not standardize(curves).left_open.any()
+
+
 def test_a_source_on_which_few_learn_anything_does_not_set_the_order() -> None:
     curves = torch.sigmoid(curves_with_a_source_few_learn_on(2))[:, None]
     features = torch.linspace(0.0, 1.0, 40, dtype=torch.float64)[:, None]
