@@ -53,8 +53,9 @@ class TargetPrior:
             hypotheses of its own.
         spread: How much further each configuration deviates than that, as a factor of the standard deviation,
             ``(n_config,)``; see `widened`.
-        left_open: Variance of each column that the completion of the sources' curves left open, ``(n_column,)``; see
-            `widened`.
+        unsure: The part of the diagonal of ``Kc`` that stands for what completion left open of each configuration's
+            curves, ``(n_config,)``; see `widened`.
+        left_open: Variance of each column that completion left open, ``(n_column,)``; see `widened`.
         location: Prior mean of ``m``, in latent units.
         location_variance: Prior variance of ``m``, in units of ``s^2``.
         log_scale: Prior mean of ``log s``.
@@ -72,6 +73,7 @@ class TargetPrior:
     config_covariance: Tensor
     epoch_covariances: Tensor
     spread: Tensor
+    unsure: Tensor
     left_open: Tensor
     location: float
     location_variance: float
@@ -95,16 +97,24 @@ class TargetPrior:
 
         Configurations of low rank deviate further than the leading ones, mostly downwards. A Gaussian cannot say so
         without making them look promising as well, and budgets would go to them: this is for intervals, not for
-        decisions. And completed curves, being expectations, leave less of one another than true ones would, the less
-        the fewer curves get to an epoch.
+        decisions.
+
+        Completed curves are expectations and lie closer to one another than true ones do. What completion left open of
+        a source is therefore missing from ``Ke``, at the epochs where it did. What it left open of the other sources
+        counts for each configuration, twice: in what they leave of a source, and in what they say of the target. A
+        mean of them has that variance divided by their number.
         """
-        widened = self.config_covariance * torch.outer(self.spread, self.spread)
-        size = (1.0 + self.left_open / self.epoch_covariances.diagonal(dim1=1, dim2=2)).sqrt()
+        between = self.epoch_covariances
+        size = (1.0 + self.left_open / between.diagonal(dim1=1, dim2=2)).sqrt()
+        widened = between * size[:, :, None] * size[:, None, :]
+        share = min(2.0 / max(self.sources.shape[0], 1), 1.0) * between[0].trace() / widened[0].trace()
+        together = self.config_covariance + torch.diag((share - 1.0) * self.unsure)
         return replace(
             self,
-            config_covariance=widened,
-            epoch_covariances=self.epoch_covariances * size[:, :, None] * size[:, None, :],
+            config_covariance=together * torch.outer(self.spread, self.spread),
+            epoch_covariances=widened,
             spread=torch.ones_like(self.spread),
+            unsure=torch.zeros_like(self.unsure),
             left_open=torch.zeros_like(self.left_open),
         )
 
@@ -142,6 +152,7 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
         config_covariance=together + torch.diag(unsure),
         epoch_covariances=ways,
         spread=_spread(z, residuals, between),
+        unsure=unsure,
         left_open=sources.left_open,
         location=location,
         location_variance=location_variance,
@@ -216,6 +227,7 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         config_covariance=_plainly_together(points),
         epoch_covariances=generic_epoch_covariance(n_epoch, points)[None],
         spread=points.new_ones(n_config),
+        unsure=points.new_zeros(n_config),
         left_open=points.new_zeros(n_epoch + 1),
         location=0.0,
         location_variance=_UNKNOWN_LOCATION_SPREAD**2,

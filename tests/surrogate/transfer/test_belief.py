@@ -184,6 +184,13 @@ def test_intervals_widen_where_completion_left_much_open() -> None:
     torch.testing.assert_close(wide.epoch_covariances[0, 4:, 4:], 4.0 * prior.epoch_covariances[0, 4:, 4:])
     torch.testing.assert_close(wide.epoch_covariances[0, 0, 5], 2.0 * prior.epoch_covariances[0, 0, 5])
     assert not wide.left_open.any()
+    unsure = torch.linspace(0.0, 1.0, 6, dtype=torch.float64)
+    known = prior.config_covariance
+    wide = replace(prior, config_covariance=known + torch.diag(unsure), unsure=unsure).widened()
+    share = 2.0 / prior.sources.shape[0]  # a mean of sources has the variance of one divided by their number
+    torch.testing.assert_close(
+        wide.config_covariance, (known + torch.diag(share * unsure)) * torch.outer(prior.spread, prior.spread)
+    )
 
 
 def test_knowing_less_of_late_epochs_does_not_make_their_intervals_narrower() -> None:
