@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -18,7 +19,8 @@ from at2.recommend.ledger import Ledger, SearchState, Told
 from at2.recommend.problem import Candidates, build_problem
 from at2.recommend.query import Query, Recommendation
 from at2.recommend.report import HistoryReport
-from at2.recommend.runlog import Event, RunLog, ask_event, stop_event, tell_event
+from at2.recommend.run import Run
+from at2.recommend.runlog import RunLog
 from at2.recommend.stopping import StoppingRule, metric_per_latent, probability_within
 from at2.recommend.ucb import default_acquisition
 from at2.surrogate import Belief, EpochCosts, Surrogate, make_surrogate
@@ -127,29 +129,24 @@ class Recommender:
             self._surrogate, goal, priced=utility is not None, alone=alone, seed=seed
         )
         costs = EpochCosts(n_config, self.problem.source_seconds, self.problem.history.features)
-        self._ledger = Ledger(
-            self.problem.is_candidate, n_epoch=self.problem.history.n_epoch, budget=budget, costs=costs
+        ledger = Ledger(self.problem.is_candidate, n_epoch=self.problem.history.n_epoch, budget=budget, costs=costs)
+        header = make_header(
+            self.problem,
+            table_name=None if table is None else table.name,
+            space=None if space is None and table is not None else self.problem.space,
+            candidates=candidates,
+            target=target,
+            budget=budget,
+            seed=seed,
+            goal=goal,
+            stopping=self.stopping,
+            surrogate=surrogate,
         )
+        self._run = Run(self.problem, ledger, RunLog(header))
         self._belief: Belief | None = None
         self._n_observed = 0
-        self._stopped: str | None = None
-        self._lost: list[Query] = []
-        self._log = RunLog(
-            make_header(
-                self.problem,
-                table_name=None if table is None else table.name,
-                space=None if space is None and table is not None else self.problem.space,
-                candidates=candidates,
-                target=target,
-                budget=budget,
-                seed=seed,
-                goal=goal,
-                stopping=self.stopping,
-                surrogate=surrogate,
-            )
-        )
         if journal is not None:
-            self._log.start(journal)
+            self._run.log.start(journal)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -164,29 +161,29 @@ class Recommender:
     @property
     def header(self) -> Mapping[str, Any]:
         """How it was made, as the first line of its journal says it."""
-        return dict(self._log.header)
+        return dict(self._run.log.header)
 
     @property
     def told(self) -> tuple[Told, ...]:
         """All results so far, in the order in which they were told."""
-        return tuple(self._ledger.told)
+        return tuple(self._run.ledger.told)
 
     @property
     def pending(self) -> tuple[Query, ...]:
         """Queries that were asked and not told yet, oldest first."""
-        return tuple(self._ledger.pending.values())
+        return tuple(self._run.ledger.pending.values())
 
     @property
     def eligible(self) -> torch.Tensor:
         """Which configurations may be recommended, ``(n_config,)``: candidates that have not failed."""
-        return self._ledger.eligible.clone()
+        return self._run.ledger.eligible.clone()
 
     @property
     def belief(self) -> Belief:
         """What is believed about the target after everything told; fits the surrogate at first use."""
         if self._belief is None:
             self._belief = fit_on(self._surrogate, self.problem.history, seed=self.seed, device=self._device)
-        for result in self._ledger.told[self._n_observed :]:
+        for result in self._run.ledger.told[self._n_observed :]:
             if result.value is not None:
                 config = self._row[result.query.config_id]
                 self._belief.observe(config, result.query.epoch - 1, self.problem.sign * result.value)
@@ -200,20 +197,12 @@ class Recommender:
     @property
     def spent(self) -> float:
         """What was spent so far, in the unit of the budget: results that were told, and the costs of entering."""
-        return self._ledger.spent
+        return self._run.ledger.spent
 
     @property
     def stopped_because(self) -> str | None:
         """Why `ask` returns None for good, in words; None while there is, or may be, something to ask for."""
-        state = self.state()
-        if self._stopped is not None or self._ledger.pending or bool((state.horizon > 0).any()):
-            return self._stopped
-        if not bool(state.eligible.any()):
-            return "every candidate has failed"
-        if not bool((state.eligible & (state.done < self._ledger.n_epoch)).any()):
-            return "every curve is complete"
-        budget = self.budget
-        return f"the budget is spent: {self.spent:g} of {budget.amount:g} {budget.unit}s, no further epoch fits"
+        return self._run.ended_because()
 
     def ask(self) -> Query | None:
         """Return the next epoch to train.
@@ -226,22 +215,19 @@ class Recommender:
         Raises:
             FileError: If the journal cannot be written; then nothing was asked.
         """
-        if self._lost:
-            return self._lost.pop(0)
+        lost = self._run.ask_lost()
+        if lost is not None:
+            return lost
         state = self.state()
-        if self._stopped is not None or not bool((state.horizon > 0).any()):
+        if self._run.stopped is not None or not bool((state.horizon > 0).any()):
             return None
         choice = self._choose(state)
         reason = self._reason_to_stop(choice, state)
         if reason is not None:
-            if not self._ledger.pending:  # what is still out may change the answer
-                self._log.add(stop_event(reason))
-                self._stopped = reason
+            if not self._run.ledger.pending:  # what is still out may change the answer
+                self._run.stop(reason)
             return None
-        query = self._make_query(choice.config, int(state.done[choice.config]) + 1)
-        self._log.add(ask_event(query))
-        self._ledger.open(query, choice.config)
-        return query
+        return self._run.ask(choice.config)
 
     def expected_gain(self) -> float:
         """Return what the next epochs are expected to gain per unit of the budget, in the unit of the metric.
@@ -267,7 +253,7 @@ class Recommender:
 
     def state(self) -> SearchState:
         """Return what may still be asked for and recommended, and what it would cost."""
-        return self._ledger.state(sign=self.problem.sign)
+        return self._run.state()
 
     def ranked_choices(self, n: int) -> list[Choice]:
         """Return what `ask` would choose now, and then what it would choose if the ones before could not be had.
@@ -288,9 +274,9 @@ class Recommender:
     def _outlook(self) -> Belief:
         """The belief, with queries that are still out as if they came back as expected."""
         belief = self.belief
-        if self._ledger.pending:
+        if self._run.ledger.pending:
             belief = belief.fork()
-            for query in self._ledger.pending.values():
+            for query in self._run.ledger.pending.values():
                 belief.fantasize(self._row[query.config_id], query.epoch - 1)
         return belief
 
@@ -312,22 +298,13 @@ class Recommender:
                 self.belief,
                 state,
                 config=config,
-                seen=self._ledger.best_readings(sign=self.problem.sign),
+                seen=self._run.ledger.best_readings(sign=self.problem.sign),
                 tolerance=rule.tolerance,
                 trained=self.goal == "train",
                 seed=self.seed,
             )
             reason = rule.close_enough(probability, config_id=self.problem.config_ids[config], metric=name)
         return reason
-
-    def _make_query(self, config: int, epoch: int) -> Query:
-        return Query(
-            config_id=self.problem.config_ids[config],
-            config=dict(self.problem.configs[config]),
-            epoch=epoch,
-            number=self._ledger.n_asked,
-            resumed=self._ledger.is_resumed(config),
-        )
 
     def tell(
         self, query: Query, value: float | None = None, *, failed: bool = False, seconds: float | None = None
@@ -344,10 +321,7 @@ class Recommender:
             TellError: If the query is not open, or the value is not a finite number; nothing has changed then.
             FileError: If the journal cannot be written; nothing has changed then.
         """
-        result = self._ledger.check(query, value, failed=failed, seconds=seconds)
-        self._log.add(tell_event(result))
-        self._ledger.close(result)
-        self._lost = [lost for lost in self._lost if lost.number != query.number]
+        self._run.tell(query, value, failed=failed, seconds=seconds)
 
     def recommend(self) -> Recommendation:
         """Return the configuration that looks best so far; may be called at any time, also before the first query.
@@ -372,15 +346,15 @@ class Recommender:
             mean=self.problem.sign * float(values.mean[config]),
             std=float(values.std[config]),
             epoch=int(readings.argmax()) + 1,
-            n_epochs_seen=len(self._ledger.seen(name)),
-            n_epochs_spent=len(self._ledger.told),
+            n_epochs_seen=len(self._run.ledger.seen(name)),
+            n_epochs_spent=len(self._run.ledger.told),
         )
 
     def _recommended(self, state: SearchState) -> int:
         """Row of the eligible configuration of the highest worth, or the best seen where that is the goal."""
         worth = self.belief.worth().cpu()
-        if self.goal == "train" and any(t.value is not None for t in self._ledger.told):
-            worth = self._ledger.best_readings(sign=self.problem.sign)
+        if self.goal == "train" and any(t.value is not None for t in self._run.ledger.told):
+            worth = self._run.ledger.best_readings(sign=self.problem.sign)
         return int(torch.where(state.eligible, worth, -torch.inf).argmax())
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -389,7 +363,7 @@ class Recommender:
         Raises:
             FileError: If the file cannot be written; an older file is left as it was.
         """
-        self._log.save(path)
+        self._run.log.save(path)
 
     @classmethod
     def resume(
@@ -419,30 +393,10 @@ class Recommender:
             FileError: If it cannot be read.
             TableError: If the table is missing, or holds another history than the journal was written with.
         """
-        log = RunLog.read(path)
-        settings, table = check_header(log.header, table, path=log.path, surrogate=surrogate)
+        log, place = RunLog.read(path), Path(path)
+        settings, table = check_header(log.header, table, path=place, surrogate=surrogate)
         recommender = cls(table, acquisition=acquisition, device=device, **settings)
         if recommender.problem.sha256 != log.header["sha256"]:
-            raise TableError(
-                f"the journal {log.path} was written with another history; pass the table it was made with"
-            )
-        log.replay(recommender._replay)
-        recommender._log, recommender._lost = log, list(recommender.pending)
+            raise TableError(f"the journal {place} was written with another history; pass the table it was made with")
+        recommender._run.replay(log, path=place)
         return recommender
-
-    def _replay(self, event: Event) -> None:
-        """Let an event happen again; KeyError or TellError where it cannot follow from those before it."""
-        if self._stopped is not None and event["event"] != "tell":
-            raise KeyError("event")
-        if event["event"] == "stop":
-            self._stopped = str(event["reason"])
-        elif event["event"] == "ask":
-            config = self._row[event["config_id"]]
-            if event["number"] != self._ledger.n_asked or event["epoch"] != int(self._ledger.done[config]) + 1:
-                raise KeyError("number")
-            self._ledger.open(self._make_query(config, event["epoch"]), config)
-        else:
-            query = self._ledger.pending[event["number"]]
-            self._ledger.close(
-                self._ledger.check(query, event["value"], failed=event["failed"], seconds=event["seconds"])
-            )

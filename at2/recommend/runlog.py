@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from at2.errors import CorruptFileError, FileError, TellError
+from at2.errors import FileError
 from at2.recommend.journal import Journal, Record
 from at2.recommend.ledger import Told
 from at2.recommend.query import Query
@@ -61,15 +61,9 @@ class RunLog:
         return cls(header, events, journal)
 
     @property
-    def path(self) -> Path:
-        """The file of the journal.
-
-        Raises:
-            FileError: If there is none.
-        """
-        if self._journal is None:
-            raise FileError("this run has no journal; save it first")
-        return self._journal.path
+    def events(self) -> tuple[Event, ...]:
+        """What has happened, oldest first."""
+        return tuple(self._events)
 
     def start(self, path: str | os.PathLike[str]) -> None:
         """Keep a journal from here on, in a new file.
@@ -98,20 +92,3 @@ class RunLog:
         if self._journal is not None:
             self._journal.append(event)
         self._events.append(event)
-
-    def replay(self, happen: Callable[[Event], None]) -> None:
-        """Let everything happen again, oldest first.
-
-        Args:
-            happen: Takes an event; KeyError or TellError where it does not follow from those before it.
-
-        Raises:
-            CorruptFileError: If one does not; the message names its line.
-        """
-        for number, event in enumerate(self._events, start=2):
-            try:
-                happen(event)
-            except (KeyError, TellError) as error:
-                place = f"line {number} of the journal {self.path}"
-                message = f"{place} does not follow from those before it; restore the file"
-                raise CorruptFileError(message, path=self.path) from error

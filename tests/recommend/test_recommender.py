@@ -332,7 +332,7 @@ def test_goal_train_recommends_the_best_that_was_seen(table: LearningCurveTable,
 
 def test_only_epochs_within_reach_count(table: LearningCurveTable) -> None:
     recommender = make(table, budget=Budget(epochs=2))
-    state = recommender._ledger.state(sign=1.0)
+    state = recommender.state()
     assert state.horizon.tolist() == [2] * N_CONFIG
     recommender.tell(recommender.ask(), 0.5)
-    assert recommender._ledger.state(sign=1.0).horizon.max() == 1
+    assert recommender.state().horizon.max() == 1
