@@ -11,7 +11,7 @@ import torch
 
 from at2.devices import usable_device
 from at2.errors import TableError
-from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient
+from at2.recommend.acquisition import Acquisition, Choice
 from at2.recommend.budget import Budget
 from at2.recommend.device import fit_on
 from at2.recommend.header import check_header, make_header
@@ -21,7 +21,7 @@ from at2.recommend.query import Query, Recommendation
 from at2.recommend.report import HistoryReport
 from at2.recommend.run import Run
 from at2.recommend.runlog import RunLog
-from at2.recommend.stopping import StoppingRule, metric_per_latent, probability_within
+from at2.recommend.stopping import Gauge, StoppingRule, probability_within
 from at2.recommend.ucb import default_acquisition
 from at2.surrogate import Belief, EpochCosts, Surrogate, make_surrogate
 
@@ -111,7 +111,7 @@ class Recommender:
         self.stopping = StoppingRule(utility=utility, tolerance=tolerance, confidence=confidence)
         self._device = None if device is None else usable_device(device, dtype=torch.float64)
         self._surrogate = make_surrogate(surrogate) if isinstance(surrogate, str) else surrogate
-        self._gauge = KnowledgeGradient() if goal == "recommend" else ExpectedBest()  # of what further epochs gain
+        self._gauge = Gauge(trained=goal == "train")
         self.problem = build_problem(
             table,
             target=target,
@@ -185,14 +185,10 @@ class Recommender:
             self._belief = fit_on(self._surrogate, self.problem.history, seed=self.seed, device=self._device)
         for result in self._run.ledger.told[self._n_observed :]:
             if result.value is not None:
-                config = self._row[result.query.config_id]
+                config = self.problem.rows[result.query.config_id]
                 self._belief.observe(config, result.query.epoch - 1, self.problem.sign * result.value)
             self._n_observed += 1
         return self._belief
-
-    @property
-    def _row(self) -> Mapping[int | str, int]:
-        return self.problem.rows
 
     @property
     def spent(self) -> float:
@@ -277,16 +273,14 @@ class Recommender:
         if self._run.ledger.pending:
             belief = belief.fork()
             for query in self._run.ledger.pending.values():
-                belief.fantasize(self._row[query.config_id], query.epoch - 1)
+                belief.fantasize(self.problem.rows[query.config_id], query.epoch - 1)
         return belief
 
     def _gain(self, state: SearchState, choice: Choice | None = None) -> float:
         """The largest gain of any look-ahead in the unit of the metric, per unit of the budget; never negative."""
-        if choice is None or self._acquisition != self._gauge:
-            choice = self._gauge.choose(self._outlook(), state)
-        latent = isinstance(self._gauge, KnowledgeGradient)
-        gain = choice.gain * (metric_per_latent(self.belief, state) if latent else 1.0)
-        return gain if gain > 0.0 else 0.0
+        if choice is None or self._acquisition != self._gauge.rule:
+            choice = self._gauge.rule.choose(self._outlook(), state)
+        return self._gauge.gain(choice, self.belief, state)
 
     def _reason_to_stop(self, choice: Choice, state: SearchState) -> str | None:
         rule, name, reason = self.stopping, self.problem.metric or "metric", None

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from at2.errors import StoppingError
-from at2.recommend.acquisition import rank_by_promise
+from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient, rank_by_promise
 from at2.recommend.ledger import SearchState
 from at2.recommend.query import ConfigId
 from at2.surrogate import Belief
@@ -77,6 +77,23 @@ class StoppingRule:
             f"configuration {config_id!r} is within {self.tolerance:g} of {metric} of the best candidate "
             f"with probability {probability:.3f}, more than {self.confidence:g}"
         )
+
+
+class Gauge:
+    """What further epochs are expected to gain, whichever rule chooses them.
+
+    Args:
+        trained: Whether the best trained model counts, rather than the configuration to train later.
+    """
+
+    def __init__(self, *, trained: bool) -> None:
+        self.rule: Acquisition = ExpectedBest() if trained else KnowledgeGradient()
+        self._latent = not trained  # the unit of the rule's gains: the belief's, or the metric's
+
+    def gain(self, choice: Choice, belief: Belief, state: SearchState) -> float:
+        """Return what a choice of `rule` gains per unit of the budget, in the unit of the metric; never negative."""
+        gain = choice.gain * (metric_per_latent(belief, state) if self._latent else 1.0)
+        return gain if gain > 0.0 else 0.0
 
 
 def probability_within(
