@@ -188,11 +188,7 @@ class _Completion:
         """Maximize the evidence of a subset of the curves by L-BFGS, under log-normal priors."""
         n_source, q = self.z.shape[0], self.factor.shape[1]
         few = max(min(_FIT_SIZE // q, _FIT_CURVES // n_source), 2)
-        sets = []
-        for source in range(n_source):
-            rows = self._draw(source, few)
-            white = self._whiten(source, rows)
-            sets.append((self.points[rows], white, white.flat_roots @ white.flat_roots.T))
+        sets = self._batches([self._draw(source, few) for source in range(n_source)])
         start = _start(self.points.shape[1])
         widths = torch.ones_like(start)
         widths[-3:] = 2.0
@@ -212,6 +208,17 @@ class _Completion:
         found = minimize(loss, start.numpy(), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
         _LOG.debug("fitted the completion's kernel in %d iterations, rank %d", found.nit, q)
         return _kernel(torch.from_numpy(found.x).to(self.points))
+
+    def _batches(self, rows: list[Tensor]) -> list[tuple[Tensor, WhiteCurves, Tensor]]:
+        """Points, curves and Gram matrices of some rows of every source, stacked where sources have equally many."""
+        batches = []
+        for n in sorted({len(some) for some in rows}):
+            alike = [(source, some) for source, some in enumerate(rows) if len(some) == n]
+            white = [self._whiten(source, some) for source, some in alike]
+            stacked = WhiteCurves(torch.stack([w.roots for w in white]), torch.stack([w.targets for w in white]))
+            roots = stacked.flat_roots
+            batches.append((torch.stack([self.points[some] for _, some in alike]), stacked, roots @ roots.mT))
+        return batches
 
     def _complete_source(self, source: int, n_config: int) -> tuple[Tensor, Tensor]:
         """Standardized mean and variance of one source's curves on the grid, ``(n_config, n_epoch)`` each.

@@ -33,8 +33,8 @@ class WhiteCurves:
     """What curves say about their latent coefficients.
 
     Args:
-        roots: R, shape ``(n, q, q)``, symmetric and positive semi-definite; zero for a curve without a reading.
-        targets: u, shape ``(n, q)``.
+        roots: R, shape ``(..., n, q, q)``, symmetric and positive semi-definite; zero for a curve without a reading.
+        targets: u, shape ``(..., n, q)``.
     """
 
     roots: Tensor
@@ -46,8 +46,8 @@ class WhiteCurves:
 
     @property
     def flat_roots(self) -> Tensor:
-        """All roots below each other, ``(n q, q)``."""
-        return self.roots.reshape(-1, self.roots.shape[2])
+        """All roots below each other, ``(..., n q, q)``."""
+        return self.roots.flatten(-3, -2)
 
 
 def whiten(curves: Tensor, factor: Tensor, noise: Tensor) -> WhiteCurves:
@@ -81,9 +81,9 @@ def whiten(curves: Tensor, factor: Tensor, noise: Tensor) -> WhiteCurves:
 
 
 def _white_covariance(kernel: Tensor, gram: Tensor, q: int) -> Tensor:
-    """Covariance of all targets, ``I + R (K_config (x) I) R'``, shape ``(n q, n q)``; `gram` is ``R R'``."""
-    spread = kernel.repeat_interleave(q, 0).repeat_interleave(q, 1)
-    covariance: Tensor = spread * gram + torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
+    """Covariance of all targets, ``I + R (K_config (x) I) R'``, shape ``(..., n q, n q)``; `gram` is ``R R'``."""
+    spread = kernel.repeat_interleave(q, -2).repeat_interleave(q, -1)
+    covariance: Tensor = spread * gram + torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     return covariance
 
 
@@ -91,16 +91,16 @@ def log_evidence(kernel: Tensor, white: WhiteCurves, gram: Tensor) -> Tensor:
     """Return the log density of the curves up to a constant that does not depend on K_config, differentiable in it.
 
     Args:
-        kernel: K_config, shape ``(n, n)``.
-        white: The curves.
-        gram: ``R R'`` of `flat_roots`, shape ``(n q, n q)``, made once.
+        kernel: K_config, shape ``(..., n, n)``; one for each of several tasks with the same number of curves.
+        white: The curves, roots ``(..., n, q, q)`` and targets ``(..., n, q)``.
+        gram: ``R R'`` of `flat_roots`, shape ``(..., n q, n q)``, made once.
 
     Returns:
-        A scalar tensor.
+        A scalar tensor, the sum over tasks.
     """
-    lower = torch.linalg.cholesky(_white_covariance(kernel, gram, white.targets.shape[1]))
-    solved = torch.linalg.solve_triangular(lower, white.targets.reshape(-1, 1), upper=False)
-    density: Tensor = -0.5 * solved.square().sum() - lower.diagonal().log().sum()
+    lower = torch.linalg.cholesky(_white_covariance(kernel, gram, white.targets.shape[-1]))
+    solved = torch.linalg.solve_triangular(lower, white.targets.flatten(-2)[..., None], upper=False)
+    density: Tensor = -0.5 * solved.square().sum() - lower.diagonal(dim1=-2, dim2=-1).log().sum()
     return density
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from at2.surrogate.kronecker import log_marginal, rotate_tasks
-from at2.surrogate.latent_kronecker import LatentPosterior, log_evidence, update_rows, whiten
+from at2.surrogate.latent_kronecker import LatentPosterior, WhiteCurves, log_evidence, update_rows, whiten
 from tests.surrogate.dense import condition, log_density, random_psd
 
 N, T = 5, 4
@@ -43,6 +43,18 @@ def test_mean_and_covariance_are_those_of_the_dense_process(mask: torch.Tensor, 
     torch.testing.assert_close(mean @ factor.T, expected)
     for row in range(N + 2):
         torch.testing.assert_close(factor @ covariance[row] @ factor.T, left[row, :, row, :])
+
+
+def test_evidence_of_several_tasks_at_once_is_their_sum(generator: torch.Generator) -> None:
+    factor = torch.randn(T, T, dtype=torch.float64, generator=generator)
+    noise = torch.full((T,), 0.3, dtype=torch.float64)
+    kernels = torch.stack([random_psd(N, generator) for _ in masks()])
+    curves = torch.randn(len(masks()), N, T, dtype=torch.float64, generator=generator)
+    white = [whiten(torch.where(mask, c, NAN), factor, noise) for mask, c in zip(masks(), curves, strict=True)]
+    alone = [log_evidence(k, w, w.flat_roots @ w.flat_roots.T) for k, w in zip(kernels, white, strict=True)]
+    together = WhiteCurves(torch.stack([w.roots for w in white]), torch.stack([w.targets for w in white]))
+    roots = together.flat_roots
+    torch.testing.assert_close(log_evidence(kernels, together, roots @ roots.mT), torch.stack(alone).sum())
 
 
 def test_a_complete_task_gives_what_the_exact_engine_gives(generator: torch.Generator) -> None:

@@ -59,10 +59,10 @@ class ConfigKernel:
     own: Tensor
 
     def cross(self, points: Tensor, others: Tensor) -> Tensor:
-        """Return the covariance of configurations with *other* configurations (identities never match), ``(n, m)``."""
+        """Return the covariance of configurations with *other* ones (identities never match), ``(..., n, m)``."""
         return self.constant + self.smooth * matern52(points / self.length_scales, others / self.length_scales)
 
     def matrix(self, points: Tensor) -> Tensor:
-        """Return the covariance of embedded configurations with themselves, ``(n, n)``."""
-        eye = torch.eye(points.shape[0], dtype=points.dtype, device=points.device)
+        """Return the covariance of embedded configurations with themselves, ``(..., n, n)``."""
+        eye = torch.eye(points.shape[-2], dtype=points.dtype, device=points.device)
         return self.cross(points, points) + self.own * eye

@@ -12,25 +12,25 @@ def squared_distance(x1: Tensor, x2: Tensor) -> Tensor:
     """Squared Euclidean distances between the rows of two matrices, without an ``(n, m, p)`` intermediate.
 
     Args:
-        x1: Points, shape ``(n, p)``.
-        x2: Points, shape ``(m, p)``.
+        x1: Points, shape ``(..., n, p)``.
+        x2: Points, shape ``(..., m, p)``.
 
     Returns:
-        Tensor of shape ``(n, m)``, never negative.
+        Tensor of shape ``(..., n, m)``, never negative.
     """
-    cross = x1 @ x2.T
-    return ((x1 * x1).sum(1)[:, None] + (x2 * x2).sum(1)[None, :] - 2.0 * cross).clamp_min(_TINY)
+    cross = x1 @ x2.mT
+    return ((x1 * x1).sum(-1)[..., :, None] + (x2 * x2).sum(-1)[..., None, :] - 2.0 * cross).clamp_min(_TINY)
 
 
 def matern52(x1: Tensor, x2: Tensor) -> Tensor:
     """Matern kernel of smoothness 5/2 between points already divided by their length scales.
 
     Args:
-        x1: Points, shape ``(n, p)``.
-        x2: Points, shape ``(m, p)``.
+        x1: Points, shape ``(..., n, p)``.
+        x2: Points, shape ``(..., m, p)``.
 
     Returns:
-        Tensor of shape ``(n, m)``, 1 where two points coincide.
+        Tensor of shape ``(..., n, m)``, 1 where two points coincide.
 
     Example:
         >>> import torch
