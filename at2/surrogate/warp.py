@@ -14,6 +14,8 @@ from at2.surrogate.belief import Prediction
 
 _CLIP = 0.005  # a share this close to 0 or 1 is read as this; keeps one perfect reading from deciding all
 _BEST_LOSS = 0.01  # a loss below this share of the least one in the history is read as that share
+_ZERO_LOSS = 0.5  # a loss of 0 is read as this share of the least other one: it was rounded
+_LEAST_LOSS = 1e-300  # smaller losses may have no logarithm
 _LARGEST_LOG = 230.0  # of a loss that is predicted: 1e100, whose square still is a number
 _NODES = 11  # Gauss-Hermite nodes: exact for polynomials up to degree 21
 
@@ -121,7 +123,8 @@ def choose_warp(values: Tensor) -> Warp:
 
     Returns:
         A `LogitWarp` over [0, 1] if all finite values lie there,
-        over [0, 100] if they lie there and exceed 20, a `LogWarp` if all lie below 0 (losses), else an `IdentityWarp`.
+        over [0, 100] if they lie there and exceed 20, a `LogWarp` if none lies above 0 (losses) and at most half are 0,
+        else an `IdentityWarp`.
 
     Example:
         >>> import torch
@@ -129,6 +132,8 @@ def choose_warp(values: Tensor) -> Warp:
         LogitWarp(low=0.0, high=1.0)
         >>> choose_warp(torch.tensor([-2.3, -0.1], dtype=torch.float64))
         LogWarp(least=0.001)
+        >>> choose_warp(torch.tensor([-2.3, -0.1, 0.0], dtype=torch.float64))
+        LogWarp(least=0.05)
         >>> choose_warp(torch.tensor([-2.3, 0.1]))
         IdentityWarp()
     """
@@ -140,8 +145,10 @@ def choose_warp(values: Tensor) -> Warp:
         return LogitWarp(0.0, 1.0)
     if low >= 0.0 and 20.0 < high <= 100.0:
         return LogitWarp(0.0, 100.0)
-    if high < 0.0:
-        return LogWarp(least=-high * _BEST_LOSS)
+    losses = -seen[seen < 0.0]
+    if high <= 0.0 and 2 * losses.numel() >= seen.numel():
+        share = _BEST_LOSS if high < 0.0 else _ZERO_LOSS
+        return LogWarp(least=max(share * float(losses.min()), _LEAST_LOSS))
     return IdentityWarp()
 
 

@@ -85,7 +85,7 @@ def test_quadrature_gives_the_moments_that_sampling_gives() -> None:
         ([3.0, 95.0], LogitWarp(0.0, 100.0)),
         ([3.0, 12.0], IdentityWarp()),
         ([-0.5, -0.1], LogWarp(least=0.1 * 0.01)),
-        ([-0.5, 0.0], IdentityWarp()),
+        ([-0.5, 0.1], IdentityWarp()),
         ([-5.0, 1e6], IdentityWarp()),
         ([math.nan], IdentityWarp()),
     ],

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from at2.surrogate.warp import IdentityWarp, LogitWarp, LogWarp, Warp, unwarp_moments
+from at2.surrogate.warp import IdentityWarp, LogitWarp, LogWarp, Warp, choose_warp, unwarp_moments
 
 
 @pytest.mark.parametrize("warp", [IdentityWarp(), LogitWarp(), LogWarp()])
@@ -22,3 +22,25 @@ def test_the_moments_of_a_loss_are_those_of_a_log_normal() -> None:
     mean = -math.exp(-0.7 + 0.02)
     assert float(moments.mean) == pytest.approx(mean, rel=1e-7)
     assert float(moments.std) == pytest.approx(-mean * math.sqrt(math.exp(0.04) - 1.0), rel=1e-4)
+
+
+def test_losses_that_were_rounded_to_zero_are_losses_still() -> None:
+    losses = -torch.tensor([2.0, 0.5, 0.01, 0.0, 3.0], dtype=torch.float64)
+    warp = choose_warp(losses)
+    assert warp == LogWarp(least=0.005)
+    latent = warp.forward(losses)
+    assert bool(torch.isfinite(latent).all())
+    assert int(latent.argmax()) == 3
+    torch.testing.assert_close(warp.inverse(latent)[:3], losses[:3])
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0], [0.0, 0.0, 0.0, -1.0], [-1.0, 1e-9]], ids=["zero", "mostly", "signed"])
+def test_what_is_zero_for_the_most_part_or_may_be_positive_is_no_loss(values: list[float]) -> None:
+    assert not isinstance(choose_warp(torch.tensor(values, dtype=torch.float64)), LogWarp)
+
+
+@pytest.mark.parametrize("least", [5e-324, 0.0])
+def test_the_smallest_losses_have_a_logarithm(least: float) -> None:
+    losses = -torch.tensor([1.0, 5e-324, least], dtype=torch.float64)
+    latent = choose_warp(losses).forward(losses)
+    assert bool(torch.isfinite(latent).all())
