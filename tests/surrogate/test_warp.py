@@ -34,7 +34,7 @@ def test_losses_that_were_rounded_to_zero_are_losses_still() -> None:
     torch.testing.assert_close(warp.inverse(latent)[:3], losses[:3])
 
 
-@pytest.mark.parametrize("values", [[0.0, 0.0], [0.0, 0.0, 0.0, -1.0], [-1.0, 1e-9]], ids=["zero", "mostly", "signed"])
+@pytest.mark.parametrize("values", [[0.0, 0.0], [0.0, 0.0, 0.0, -1.0], [-1.0, 1e-3]], ids=["zero", "mostly", "signed"])
 def test_what_is_zero_for_the_most_part_or_may_be_positive_is_no_loss(values: list[float]) -> None:
     assert not isinstance(choose_warp(torch.tensor(values, dtype=torch.float64)), LogWarp)
 
@@ -44,3 +44,25 @@ def test_the_smallest_losses_have_a_logarithm(least: float) -> None:
     losses = -torch.tensor([1.0, 5e-324, least], dtype=torch.float64)
     latent = choose_warp(losses).forward(losses)
     assert bool(torch.isfinite(latent).all())
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.2, 1.0000001, -1e-9], LogitWarp(0.0, 1.0)),
+        ([3.0, 100.00002, -1e-6], LogitWarp(0.0, 100.0)),
+        ([-2.0, -0.5, 1e-12], LogWarp(least=0.25)),
+        ([-2e-9, -1e-9, 1e-20], LogWarp(least=5e-10)),
+        ([-2e-9, -1e-9], LogWarp(least=1e-11)),
+        ([0.2, 1.01], IdentityWarp()),
+        ([3.0, 101.0], IdentityWarp()),
+        ([-2.0, -0.5, 0.01], IdentityWarp()),
+    ],
+)
+def test_rounding_changes_no_scale(values: list[float], expected: Warp) -> None:
+    found = choose_warp(torch.tensor(values, dtype=torch.float64))
+    if isinstance(expected, LogWarp):
+        assert isinstance(found, LogWarp)
+        assert found.least == pytest.approx(expected.least, rel=1e-12)
+    else:
+        assert found == expected
