@@ -15,7 +15,7 @@ from at2.surrogate.belief import Prediction
 _CLIP = 0.005  # a share this close to 0 or 1 is read as this; keeps one perfect reading from deciding all
 _BEST_LOSS = 0.01  # a loss below this share of the least one in the history is read as that share
 _ZERO_LOSS = 0.5  # a loss of 0 is read as this share of the least other one: it was rounded
-_ROUNDING = 1e-6  # of the largest value or the median loss: what lies outside a range by less was rounded
+_ROUNDING = 1e-6  # of the median loss: a loss that lies below 0 by less was rounded
 _LEAST_LOSS = 1e-300  # smaller losses may have no logarithm
 _LARGEST_LOG = 230.0  # of a loss that is predicted: 1e100, whose square still is a number
 _NODES = 11  # Gauss-Hermite nodes: exact for polynomials up to degree 21
@@ -123,8 +123,9 @@ def choose_warp(values: Tensor) -> Warp:
         values: Oriented metric of any shape, NaN allowed.
 
     Returns:
-        Up to rounding: a `LogitWarp` over [0, 1] if all finite values lie there, over [0, 100] if they lie there and
-        exceed 20, a `LogWarp` if none lies above 0 (losses) and at most half are 0, else an `IdentityWarp`.
+        A `LogitWarp` over [0, 1] if all finite values lie there, over [0, 100] if they lie there and exceed 20, a
+        `LogWarp` if none lies above 0 by more than rounding (losses) and at most half do not lie below it, else an
+        `IdentityWarp`.
 
     Example:
         >>> import torch
@@ -141,11 +142,10 @@ def choose_warp(values: Tensor) -> Warp:
     if seen.numel() == 0:
         return IdentityWarp()
     low, high = float(seen.min()), float(seen.max())
-    if low >= -_ROUNDING * max(high, 0.0):
-        if high <= 1.0 + _ROUNDING:
-            return LogitWarp(0.0, 1.0)
-        if 20.0 < high <= 100.0 * (1.0 + _ROUNDING):
-            return LogitWarp(0.0, 100.0)
+    if low >= 0.0 and high <= 1.0:
+        return LogitWarp(0.0, 1.0)
+    if low >= 0.0 and 20.0 < high <= 100.0:
+        return LogitWarp(0.0, 100.0)
     losses = -seen[seen < 0.0]
     if 2 * losses.numel() >= seen.numel() and high <= _ROUNDING * float(losses.median()):
         share = _BEST_LOSS if high < 0.0 else _ZERO_LOSS

@@ -49,17 +49,13 @@ def test_the_smallest_losses_have_a_logarithm(least: float) -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ([0.2, 1.0000001, -1e-9], LogitWarp(0.0, 1.0)),
-        ([3.0, 100.00002, -1e-6], LogitWarp(0.0, 100.0)),
         ([-2.0, -0.5, 1e-12], LogWarp(least=0.25)),
         ([-2e-9, -1e-9, 1e-20], LogWarp(least=5e-10)),
         ([-2e-9, -1e-9], LogWarp(least=1e-11)),
-        ([0.2, 1.01], IdentityWarp()),
-        ([3.0, 101.0], IdentityWarp()),
         ([-2.0, -0.5, 0.01], IdentityWarp()),
     ],
 )
-def test_rounding_changes_no_scale(values: list[float], expected: Warp) -> None:
+def test_a_loss_below_zero_by_rounding_is_a_loss(values: list[float], expected: Warp) -> None:
     found = choose_warp(torch.tensor(values, dtype=torch.float64))
     if isinstance(expected, LogWarp):
         assert isinstance(found, LogWarp)
