@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from at2.surrogate import GridPrior, Hypothesis, IdentityWarp, LogitWarp, MixtureBelief, ScalePrior, choose_warp
-from at2.surrogate.warp import LogWarp, unwarp_moments
+from at2.surrogate import GridPrior, Hypothesis, IdentityWarp, LogitWarp, MixtureBelief, ScalePrior
+from at2.surrogate.warp import unwarp_moments
 
 N, T = 3, 4
 
@@ -76,22 +76,6 @@ def test_quadrature_gives_the_moments_that_sampling_gives() -> None:
     moments = unwarp_moments(warp, mean, variance)
     assert float(moments.mean) == pytest.approx(float(sampled.mean()), abs=1e-3)
     assert float(moments.std) == pytest.approx(float(sampled.std()), abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([0.2, 0.99, math.nan], LogitWarp(0.0, 1.0)),
-        ([3.0, 95.0], LogitWarp(0.0, 100.0)),
-        ([3.0, 12.0], IdentityWarp()),
-        ([-0.5, -0.1], LogWarp(least=0.1 * 0.01)),
-        ([-0.5, 0.1], IdentityWarp()),
-        ([-5.0, 1e6], IdentityWarp()),
-        ([math.nan], IdentityWarp()),
-    ],
-)
-def test_the_warp_follows_from_the_range(values: list[float], expected: object) -> None:
-    assert choose_warp(torch.tensor(values, dtype=torch.float64)) == expected
 
 
 def test_tempered_evidence_is_slower_to_decide() -> None:

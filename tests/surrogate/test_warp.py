@@ -49,16 +49,19 @@ def test_the_smallest_losses_have_a_logarithm(least: float) -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
+        ([0.2, 0.99, math.nan], LogitWarp(0.0, 1.0)),
+        ([3.0, 95.0], LogitWarp(0.0, 100.0)),
+        ([3.0, 12.0], IdentityWarp()),
+        ([-0.5, -0.1], LogWarp(least=0.1 * 0.01)),
+        ([-0.5, 0.0], LogWarp(least=0.5 * 0.5)),
+        ([-0.5, 0.1], IdentityWarp()),
+        ([-5.0, 1e6], IdentityWarp()),
+        ([math.nan], IdentityWarp()),
         ([-2.0, -0.5, 1e-12], LogWarp(least=0.25)),
-        ([-2e-9, -1e-9, 1e-20], LogWarp(least=5e-10)),
-        ([-2e-9, -1e-9], LogWarp(least=1e-11)),
+        ([-2e-9, -1e-9, 1e-20], LogWarp(least=1e-9 * 0.5)),
+        ([-2e-9, -1e-9], LogWarp(least=1e-9 * 0.01)),
         ([-2.0, -0.5, 0.01], IdentityWarp()),
     ],
 )
-def test_a_loss_below_zero_by_rounding_is_a_loss(values: list[float], expected: Warp) -> None:
-    found = choose_warp(torch.tensor(values, dtype=torch.float64))
-    if isinstance(expected, LogWarp):
-        assert isinstance(found, LogWarp)
-        assert found.least == pytest.approx(expected.least, rel=1e-12)
-    else:
-        assert found == expected
+def test_the_warp_follows_from_the_range(values: list[float], expected: Warp) -> None:
+    assert choose_warp(torch.tensor(values, dtype=torch.float64)) == expected
