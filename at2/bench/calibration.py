@@ -176,10 +176,10 @@ def _judge(
     import torch
 
     from at2.bench.calibration_rivals import LatentKroneckerFit
-    from at2.surrogate.transfer.belief import WeightedBelief
+    from at2.surrogate.transfer.settling import SettlingBelief
 
     belief, history = tuner.belief, tuner.problem.history
-    assert isinstance(belief, WeightedBelief)  # the default, and a protocol has sources
+    assert isinstance(belief, SettlingBelief)  # the default
     latent = belief.warp.forward(torch.from_numpy(truth))
     if name == "at2":
         # Through the warp and back: a value beyond the warp's limits counts as the limit, in both.

@@ -151,7 +151,7 @@ def _play(table: LearningCurveTable, case: Case, sources: list[str], budget_epoc
     """Regret in the end, and whether the first source has the largest weight; NaN if there are not several."""
     from at2.bench.objective import TableObjective
     from at2.recommend import Budget, Recommender
-    from at2.surrogate.transfer.belief import WeightedBelief
+    from at2.surrogate.transfer.settling import SettlingBelief
 
     objective = TableObjective(table, case.target, seed=case.seed % table.n_seed)
     budget = Budget(epochs=budget_epochs)
@@ -160,7 +160,7 @@ def _play(table: LearningCurveTable, case: Case, sources: list[str], budget_epoc
         shown = objective.measure(query.config_id, query.epoch)
         tuner.tell(query, shown.value, failed=shown.failed, seconds=shown.seconds)
     belief, found = tuner.belief, float("nan")
-    if len(sources) > 1 and isinstance(belief, WeightedBelief):
+    if len(sources) > 1 and isinstance(belief, SettlingBelief):
         found = float(int(belief.source_weights().mean.argmax()) == 0)
     return objective.regret(tuner.recommend().config_id), found
 

@@ -1,4 +1,4 @@
-"""What tuners may see of a table: whole curves of the sources cut down to what earlier tuning runs would have left."""
+"""What tuners may see of a table: whole curves of the sources, turned into what earlier tuning runs would have left."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from at2.errors import At2Error
 if TYPE_CHECKING:
     from at2.tables import LearningCurveTable
 
-HISTORIES = ("halved", "apart")
-"""Each source was tuned by successive halving; each source ran configurations of its own, in full."""
+HISTORIES = ("halved", "apart", "units")
+"""Each source was tuned by successive halving; ran configurations of its own, in full; was measured in its own unit."""
 
 _KEPT = 3  # one in so many configurations goes on at each rung
 _RUNGS = (27, 9, 3)  # after these fractions of a training
+_DECADES = 4.0  # a unit is smaller or larger by at most so many powers of ten
 
 
 def cut_sources(
     table: LearningCurveTable, sources: Sequence[str], *, history: str, seed: int, metric: str | None = None
 ) -> LearningCurveTable:
-    """Leave of some tasks' curves what another history of theirs would hold.
+    """Make of some tasks' curves what another history of theirs would hold.
 
     Args:
         table: The table; it is left as it is.
-        sources: Tasks whose curves are cut.
+        sources: Tasks whose curves are changed.
         history: ``"halved"``: every configuration was started, and after a 27th, a ninth and a third of a training the
             best third went on (by the best value so far of any seed). ``"apart"``: the configurations are dealt
-            out, each to one of the sources.
-        seed: Seed of the deal.
+            out, each to one of the sources. ``"units"``: the curves of each source are multiplied by a power of ten
+            of its own, between -4 and 4, as losses and returns of tasks that differ in kind are.
+        seed: Seed of the deal, or of the units.
         metric: Name of the metric; None means the table's default.
 
     Returns:
@@ -48,6 +50,9 @@ def cut_sources(
         oriented = table.oriented(metric)
         for task in tasks:
             curves[task][:, ~_halved(oriented[task])] = np.nan
+    elif history == "units":
+        powers = np.random.default_rng([seed, 3]).uniform(-_DECADES, _DECADES, len(tasks))
+        curves[tasks] *= 10.0 ** powers[:, None, None, None]
     else:
         dealt = np.random.default_rng([seed, 2]).permutation(curves.shape[2])
         for number, task in enumerate(tasks):

@@ -51,11 +51,11 @@ def _common(command: Command) -> Command:
 @click.option(
     "--protocol",
     "protocol_name",
-    type=click.Choice(["loo", "halved", "apart"]),
+    type=click.Choice(["loo", "halved", "apart", "units"]),
     default="loo",
     show_default=True,
-    help="Every task once as the target; with sources cut by successive halving, with configurations of its own on "
-    "every source.",
+    help="Every task once as the target; with sources cut by successive halving, with configurations of its own, or a "
+    "unit of its own, on every source.",
 )
 @click.option("--with-sources", is_flag=True, help="Also BoTorch's process on sources and target: slow.")
 def calibration(

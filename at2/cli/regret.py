@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 @click.option(
     "--protocol",
     "protocol_name",
-    type=click.Choice(["loo", "pairs", "unseen", "halved", "apart"]),
+    type=click.Choice(["loo", "pairs", "unseen", "halved", "apart", "units"]),
     default="loo",
     show_default=True,
     help="Every task once as the target; the published pairs; or loo with half of the configurations unseen, "
-    "with sources cut by successive halving, with configurations of its own on every source.",
+    "with sources cut by successive halving, with configurations of its own, or a unit of its own, on every source.",
 )
 @click.option("--database", "databases", multiple=True, help="A published table or an .h5 file.  [default: both]")
 @click.option(

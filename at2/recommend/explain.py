@@ -154,7 +154,7 @@ def source_similarity(belief: Belief, problem: Problem) -> pd.DataFrame:
     frame = pd.DataFrame({"source": list(problem.sources)})
     order = "correlation"
     weights = belief.source_weights() if hasattr(belief, "source_weights") else None
-    if weights is not None and len(weights.mean) == len(frame):
+    if weights is not None and len(weights.mean) == len(frame) > 0:
         frame["weight"], frame["std"] = weights.mean.cpu().numpy(), weights.std.cpu().numpy()
         order = "weight"
     frame["correlation"] = [rank_correlation(own, target) for own in best]

@@ -98,7 +98,7 @@ def complete(
         >>> done.exact, bool(done.mean.isfinite().all()), bool((done.variance[:, :, 2] > 0).all())
         (False, True, True)
     """
-    warp = warp or choose_warp(history.readings())
+    warp = warp or choose_warp(*history.readings())
     grid = warp.forward(history.mean_over_seeds())
     measured = torch.isfinite(grid)
     if bool(measured.all()):

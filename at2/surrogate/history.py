@@ -80,11 +80,11 @@ class History:
         """Whether every source has a full curve, in some seed, of every configuration."""
         return bool(torch.isfinite(self.mean_over_seeds()).all())
 
-    def readings(self) -> Tensor:
-        """Return every reading there is, on the grid and elsewhere, in no particular order, ``(n,)``."""
+    def readings(self) -> list[Tensor]:
+        """Return every reading of each source, on the grid and elsewhere, in no particular order."""
         parts = [self.values] if self.elsewhere is None else [self.values, self.elsewhere.values]
-        flat = torch.cat([part.flatten() for part in parts])
-        return flat[torch.isfinite(flat)]
+        flat = torch.cat([part.flatten(1) for part in parts], 1)
+        return [source[torch.isfinite(source)] for source in flat]
 
     def mean_over_seeds(self) -> Tensor:
         """Return the mean curve of every source over its seeds, ``(n_source, n_config, n_epoch)``, NaN if none ran."""

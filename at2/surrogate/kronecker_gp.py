@@ -170,7 +170,7 @@ class KroneckerGP:
         points = embed(history.features)
         if history.n_source == 0:
             return self._without_sources(history, points)
-        warp = choose_warp(history.values)
+        warp = choose_warp(*history.values)
         curves = warp.forward(history.mean_over_seeds())
         grid, others = _split(curves)
         z, location, scale = standardize(curves[:, grid])

@@ -13,9 +13,9 @@ from torch import Tensor
 from at2.surrogate.belief import Prediction
 
 _CLIP = 0.005  # a share this close to 0 or 1 is read as this; keeps one perfect reading from deciding all
-_BEST_LOSS = 0.01  # a loss below this share of the least one in the history is read as that share
-_ZERO_LOSS = 0.5  # a loss of 0 is read as this share of the least other one: it was rounded
-_ROUNDING = 1e-6  # of the median loss: a loss that lies below 0 by less was rounded
+_BEST_LOSS = 0.01  # a first loss of 0 is read as this share of the least one in the history
+_ZERO_LOSS = 0.5  # where the history has losses of 0, they are read as this share of the least other one: rounded
+_ROUNDING = 1e-6  # of the median loss, or the range of a share: what lies outside by less was rounded
 _LEAST_LOSS = 1e-300  # smaller losses may have no logarithm
 _LARGEST_LOG = 230.0  # of a loss that is predicted: 1e100, whose square still is a number
 _NODES = 11  # Gauss-Hermite nodes: exact for polynomials up to degree 21
@@ -30,6 +30,9 @@ class Warp(Protocol):
     def inverse(self, latent: Tensor) -> Tensor:
         """Map latent units to user units, elementwise."""
 
+    def admits(self, value: float) -> bool:
+        """Return whether a value is one that the map was made for, up to rounding."""
+
 
 @dataclass(frozen=True)
 class IdentityWarp:
@@ -42,6 +45,10 @@ class IdentityWarp:
     def inverse(self, latent: Tensor) -> Tensor:
         """Return the latent values."""
         return latent
+
+    def admits(self, value: float) -> bool:
+        """Return True."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -70,13 +77,17 @@ class LogitWarp:
         """Return the value in (low, high)."""
         return self.low + (self.high - self.low) * torch.sigmoid(latent)
 
+    def admits(self, value: float) -> bool:
+        """Return whether the value lies in [low, high], up to rounding."""
+        return -_ROUNDING <= (value - self.low) / (self.high - self.low) <= 1.0 + _ROUNDING
+
 
 @dataclass(frozen=True)
 class LogWarp:
     """Log of a positive loss, turned so that larger is better: halving a loss counts the same wherever it starts.
 
     Args:
-        least: Losses below this are read as this.
+        zero: What a loss is read as that is not positive.
 
     Example:
         >>> import torch
@@ -84,15 +95,20 @@ class LogWarp:
         tensor([-0.0000, 2.3026], dtype=torch.float64)
     """
 
-    least: float = 1e-12
+    zero: float = 1e-12
 
     def forward(self, values: Tensor) -> Tensor:
         """Return minus the log of minus the values."""
-        return -torch.log((-values).clamp_min(self.least))
+        losses = torch.where(values >= 0.0, self.zero, -values)
+        return -torch.log(losses.clamp_min(_LEAST_LOSS))
 
     def inverse(self, latent: Tensor) -> Tensor:
         """Return the value below 0, not below -1e100."""
         return -torch.exp((-latent).clamp_max(_LARGEST_LOG))
+
+    def admits(self, value: float) -> bool:
+        """Return whether the value is no more above 0 than what a loss of 0 is read as is below it."""
+        return value <= self.zero
 
 
 @dataclass(frozen=True)
@@ -115,15 +131,20 @@ class AffineWarp:
         """Return the value at that distance."""
         return self.centre + self.unit * latent
 
+    def admits(self, value: float) -> bool:
+        """Return True."""
+        return True
 
-def choose_warp(values: Tensor) -> Warp:
+
+def choose_warp(*tasks: Tensor) -> Warp:
     """Choose a warp from the oriented values of a history: log odds for shares, log for positive losses, else none.
 
     Args:
-        values: Oriented metric of any shape, NaN allowed.
+        tasks: Oriented metric of each task, any shapes, NaN allowed.
 
     Returns:
-        A `LogitWarp` over [0, 1] if all finite values lie there, over [0, 100] if they lie there and exceed 20, a
+        A `LogitWarp` over [0, 1] if all finite values lie there, over [0, 100] if they lie there, exceed 20, and no
+        task has shares, a
         `LogWarp` if none lies above 0 by more than rounding (losses) and at most half do not lie below it, else an
         `IdentityWarp`.
 
@@ -132,24 +153,26 @@ def choose_warp(values: Tensor) -> Warp:
         >>> choose_warp(torch.tensor([0.1, 0.9]))
         LogitWarp(low=0.0, high=1.0)
         >>> choose_warp(torch.tensor([-2.3, -0.1], dtype=torch.float64))
-        LogWarp(least=0.001)
+        LogWarp(zero=0.001)
         >>> choose_warp(torch.tensor([-2.3, -0.1, 0.0], dtype=torch.float64))
-        LogWarp(least=0.05)
+        LogWarp(zero=0.05)
         >>> choose_warp(torch.tensor([-2.3, 0.1]))
         IdentityWarp()
     """
-    seen = values[torch.isfinite(values)]
-    if seen.numel() == 0:
+    finite = [task[torch.isfinite(task)] for task in tasks]
+    told = [task for task in finite if task.numel()]
+    if not told:
         return IdentityWarp()
+    seen = torch.cat(told)
     low, high = float(seen.min()), float(seen.max())
     if low >= 0.0 and high <= 1.0:
         return LogitWarp(0.0, 1.0)
-    if low >= 0.0 and 20.0 < high <= 100.0:
+    if low >= 0.0 and 20.0 < high <= 100.0 and all(float(task.max()) > 1.0 for task in told):  # none is in shares
         return LogitWarp(0.0, 100.0)
     losses = -seen[seen < 0.0]
     if 2 * losses.numel() >= seen.numel() and high <= _ROUNDING * float(losses.median()):
         share = _BEST_LOSS if high < 0.0 else _ZERO_LOSS
-        return LogWarp(least=max(share * float(losses.min()), _LEAST_LOSS))
+        return LogWarp(zero=max(share * float(losses.min()), _LEAST_LOSS))
     return IdentityWarp()
 
 

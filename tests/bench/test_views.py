@@ -47,8 +47,17 @@ def test_each_configuration_is_dealt_to_one_source(table: LearningCurveTable) ->
     assert (other != cut).any()
 
 
+def test_each_source_is_measured_in_its_own_unit_and_the_target_is_not(table: LearningCurveTable) -> None:
+    before, after = table.curves(), cut_sources(table, ["a", "c"], history="units", seed=0).curves()
+    powers = np.log10(after[[0, 2], 0, 0, 0] / before[[0, 2], 0, 0, 0])
+    assert np.allclose(after[[0, 2]], 10.0 ** powers[:, None, None, None] * before[[0, 2]])
+    assert (np.abs(powers) <= 4.0).all()
+    assert powers[0] != powers[1]
+    assert np.array_equal(after[[1, 3]], before[[1, 3]])
+
+
 def test_an_unknown_history_is_refused(table: LearningCurveTable) -> None:
-    with pytest.raises(At2Error, match="histories are 'halved', 'apart'; 'thin' given"):
+    with pytest.raises(At2Error, match="histories are 'halved', 'apart', 'units'; 'thin' given"):
         cut_sources(table, ["a"], history="thin", seed=0)
 
 

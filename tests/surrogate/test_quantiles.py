@@ -8,7 +8,6 @@ import torch
 from at2.surrogate import WeightedSources
 from at2.surrogate.history import History
 from at2.surrogate.quantiles import mixture_log_density, mixture_quantile
-from at2.surrogate.transfer.cold import ColdBelief
 from tests.surrogate.transfer.problems import small_history
 
 HALVES = torch.tensor([0.5, 0.5], dtype=torch.float64)
@@ -39,7 +38,6 @@ def test_a_probability_beyond_one_is_refused() -> None:
 def test_intervals_of_a_belief_lie_around_its_mean_and_hold_what_is_likely(n_source: int) -> None:
     history = small_history()
     belief = WeightedSources().fit(History(history.values[:n_source], history.features))
-    assert isinstance(belief, ColdBelief) == (n_source == 0)
     for epoch, value in enumerate([0.30, 0.42, 0.50]):
         belief.observe(1, epoch, value)
     rows = torch.tensor([0, 1])

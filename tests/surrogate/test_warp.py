@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from at2.surrogate.warp import IdentityWarp, LogitWarp, LogWarp, Warp, choose_warp, unwarp_moments
+from at2.surrogate.warp import AffineWarp, IdentityWarp, LogitWarp, LogWarp, Warp, choose_warp, unwarp_moments
 
 
 @pytest.mark.parametrize("warp", [IdentityWarp(), LogitWarp(), LogWarp()])
@@ -24,10 +24,39 @@ def test_the_moments_of_a_loss_are_those_of_a_log_normal() -> None:
     assert float(moments.std) == pytest.approx(-mean * math.sqrt(math.exp(0.04) - 1.0), rel=1e-4)
 
 
+def test_every_positive_loss_has_its_own_place_and_a_loss_of_0_one_in_the_history() -> None:
+    warp = choose_warp(torch.tensor([-2.0, -0.5], dtype=torch.float64))
+    latent = warp.forward(-torch.tensor([1e-30, 1e-9, 0.005, 0.0], dtype=torch.float64))
+    assert latent.tolist() == pytest.approx([-math.log(x) for x in (1e-30, 1e-9, 0.005, 0.005)])
+
+
+def test_shares_and_percentages_have_no_range_in_common() -> None:
+    shares = torch.tensor([0.3, 0.9], dtype=torch.float64)
+    assert choose_warp(shares, shares) == LogitWarp(0.0, 1.0)
+    assert choose_warp(100.0 * shares, 50.0 * shares) == LogitWarp(0.0, 100.0)
+    assert choose_warp(100.0 * shares, 0.2 * 100.0 * shares) == LogitWarp(0.0, 100.0)  # none of them good
+    assert choose_warp(100.0 * shares, shares) == IdentityWarp()
+    assert choose_warp() == choose_warp(shares[:0]) == IdentityWarp()
+
+
+@pytest.mark.parametrize(
+    ("warp", "inside", "outside"),
+    [
+        (LogitWarp(), [0.0, 1.0, 1.0 + 1e-7], [-0.1, 1.1]),
+        (LogitWarp(0.0, 100.0), [0.0, 100.0], [-1.0, 101.0]),
+        (LogWarp(zero=0.01), [-1e30, 0.0, 1e-9], [0.02, 5.0]),
+        (IdentityWarp(), [-1e30, 1e30], []),
+        (AffineWarp(1.0, 2.0), [-1e30, 1e30], []),
+    ],
+)
+def test_a_warp_admits_what_it_was_made_for(warp: Warp, inside: list[float], outside: list[float]) -> None:
+    assert [warp.admits(value) for value in [*inside, *outside]] == [True] * len(inside) + [False] * len(outside)
+
+
 def test_losses_that_were_rounded_to_zero_are_losses_still() -> None:
     losses = -torch.tensor([2.0, 0.5, 0.01, 0.0, 3.0], dtype=torch.float64)
     warp = choose_warp(losses)
-    assert warp == LogWarp(least=0.005)
+    assert warp == LogWarp(zero=0.005)
     latent = warp.forward(losses)
     assert bool(torch.isfinite(latent).all())
     assert int(latent.argmax()) == 3
@@ -52,14 +81,14 @@ def test_the_smallest_losses_have_a_logarithm(least: float) -> None:
         ([0.2, 0.99, math.nan], LogitWarp(0.0, 1.0)),
         ([3.0, 95.0], LogitWarp(0.0, 100.0)),
         ([3.0, 12.0], IdentityWarp()),
-        ([-0.5, -0.1], LogWarp(least=0.1 * 0.01)),
-        ([-0.5, 0.0], LogWarp(least=0.5 * 0.5)),
+        ([-0.5, -0.1], LogWarp(zero=0.1 * 0.01)),
+        ([-0.5, 0.0], LogWarp(zero=0.5 * 0.5)),
         ([-0.5, 0.1], IdentityWarp()),
         ([-5.0, 1e6], IdentityWarp()),
         ([math.nan], IdentityWarp()),
-        ([-2.0, -0.5, 1e-12], LogWarp(least=0.25)),
-        ([-2e-9, -1e-9, 1e-20], LogWarp(least=1e-9 * 0.5)),
-        ([-2e-9, -1e-9], LogWarp(least=1e-9 * 0.01)),
+        ([-2.0, -0.5, 1e-12], LogWarp(zero=0.25)),
+        ([-2e-9, -1e-9, 1e-20], LogWarp(zero=1e-9 * 0.5)),
+        ([-2e-9, -1e-9], LogWarp(zero=1e-9 * 0.01)),
         ([-2.0, -0.5, 0.01], IdentityWarp()),
     ],
 )

@@ -11,7 +11,7 @@ from torch import Tensor
 from at2.surrogate.belief import Prediction
 from at2.surrogate.quantiles import mixture_log_density, mixture_quantile
 from at2.surrogate.transfer.posterior import Posterior
-from at2.surrogate.warp import Warp, unwarp_moments
+from at2.surrogate.warp import LogWarp, Warp, unwarp_moments
 
 _N_LEADING = 6  # hypotheses of the largest weight, for decisions and draws
 _N_ROWS = 32  # configurations predicted at a time
@@ -42,6 +42,7 @@ class WeightedBelief:
         self._readings: Posterior | None = None
         self._pending: tuple[tuple[int, int, float | None], ...] = ()  # what those about readings have not been told
         self._best = prior.mean.new_full((prior.n_config,), -math.inf)
+        self._nothing = -math.inf  # what a loss of 0 is read as, in latent units
         self._length = torch.zeros(prior.n_config, dtype=torch.long, device=self._best.device)
 
     @property
@@ -66,8 +67,7 @@ class WeightedBelief:
 
     def observe(self, config: int, epoch: int, value: float) -> None:
         """Condition on one reading, given in oriented user units."""
-        latent = float(self._warp.forward(torch.tensor(value, dtype=self._best.dtype)))
-        latent = self._draw_in(latent)
+        latent = self._draw_in(self._read(value))
         best, length = float(self._best[config]), int(self._length[config])
         self._posterior.observe(config, epoch, max(best, latent) if epoch >= length else latent)
         self._pending += ((config, epoch, latent),)
@@ -75,9 +75,18 @@ class WeightedBelief:
         self._best[config] = max(best, latent)
         self._length[config] = max(length, epoch + 1)
 
+    def _read(self, value: float) -> float:
+        """A value in latent units; a loss of 0 counts as half of the target's least other one, if not as less."""
+        latent = float(self._warp.forward(torch.tensor(value, dtype=self._best.dtype)))
+        if isinstance(self._warp, LogWarp):
+            self._nothing = max(self._nothing, latent if value >= 0.0 else latent + math.log(2.0))
+            return self._nothing if value >= 0.0 else latent
+        return latent
+
     def _draw_in(self, latent: float) -> float:
-        prior = self._posterior.hypotheses.prior
-        reach = _OUT_OF_REACH * math.exp(prior.log_scale) * math.sqrt(prior.location_variance)
+        hypotheses = self._posterior.hypotheses
+        prior, largest = hypotheses.prior, hypotheses.prior.log_scale + hypotheses.unit_reach
+        reach = _OUT_OF_REACH * math.exp(largest) * math.sqrt(prior.location_variance)
         return min(max(latent, prior.location - reach), prior.location + reach)
 
     def fantasize(self, config: int, epoch: int) -> None:

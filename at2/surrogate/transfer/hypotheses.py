@@ -14,6 +14,10 @@ from at2.surrogate.transfer.prior import TargetPrior
 _LOG_SPREAD = 1.0  # prior standard deviation of the log of levels and shapes
 _FREE_WEIGHT = 0.375  # standard deviation of a source's weight under which one of many may take the whole say
 _SCALE_REACH = 2.5  # the grid over the scale reaches this many prior standard deviations to both sides
+_UNIT_REACH = 4.0  # where each task has a unit of its own, the target's may lie this many of their spreads away,
+_LARGEST_UNIT_REACH = 60.0  # at most this far in logs,
+_UNIT_STEP = 0.5  # in steps of this
+_UNIT_SPREAD = 1.0  # standard deviation of the log of its scale around the likely one
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,14 @@ class Hypotheses:
         self.log_prior = self.log_prior + way @ like.new_tensor(prior.way_probabilities).log()
         steps = torch.linspace(-_SCALE_REACH, _SCALE_REACH, grid.n_scale) if grid.n_scale > 1 else torch.zeros(1)
         steps = steps.to(like)
-        self.scales = (prior.log_scale + prior.log_scale_spread * steps).exp()  # (n_scale,)
+        around = _UNIT_SPREAD if prior.has_own_unit else prior.log_scale_spread
+        self.scales = (prior.log_scale + around * steps).exp()  # (n_scale,)
         self.log_prior_scale = -0.5 * steps.square()
+        self.unit_reach = min(_UNIT_REACH * prior.log_scale_spread, _LARGEST_UNIT_REACH) if prior.has_own_unit else 0.0
+        half = math.ceil(self.unit_reach / _UNIT_STEP)
+        units = _UNIT_STEP * torch.arange(-half, half + 1).to(like)
+        self.units = units.exp()  # (n_unit,), in units of the prior's scale
+        self.log_prior_unit = -torch.log1p((units / prior.log_scale_spread).square())  # few sources: heavy tails
 
     def __len__(self) -> int:
         """Number of hypotheses, the scale not counted."""

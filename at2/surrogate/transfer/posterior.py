@@ -7,6 +7,8 @@ cells other than values are computed when somebody asks, for the hypotheses that
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -94,17 +96,30 @@ class Posterior:
         self._weigh()
 
     def _weigh(self) -> None:
-        h, s = self.hypotheses, self.hypotheses.scales
-        aa, ab, bb = (self._quadratic[:, k, None] for k in range(3))
-        self.log_likelihood = (
-            -0.5 * (aa / s**2 - 2.0 * ab / s + bb) - self._log_det[:, None] - self._n_real * s.log()
-        )  # (n_hypothesis, n_scale), up to a constant
+        h, s = self.hypotheses, self._likely_unit() * self.hypotheses.scales
+        self.log_likelihood = self._log_likelihood(s)
         joint = torch.softmax((self.temper * self.log_likelihood + self._log_prior()).flatten(), 0)
         joint = joint.reshape(len(h), -1)
         self.weights = joint.sum(1)
         share = joint / self.weights[:, None].clamp_min(1e-300)
         self.scale_mean = share @ s
         self.scale_square = share @ s.square()
+
+    def _log_likelihood(self, s: Tensor) -> Tensor:
+        """Log density of the readings under each hypothesis and scale, ``(n_hypothesis, n)``, up to a constant."""
+        aa, ab, bb = (self._quadratic[:, k, None] for k in range(3))
+        return -0.5 * (aa / s**2 - 2.0 * ab / s + bb) - self._log_det[:, None] - self._n_real * s.log()
+
+    def _likely_unit(self) -> Tensor:
+        """What the grid of scales is centred at, in units of the prior's scale: 1 unless each task has its own unit.
+
+        The likelihood counts in full for this: under a power of it many readings would leave the unit open.
+        """
+        h = self.hypotheses
+        likelihood = self._log_likelihood(math.exp(h.prior.log_scale) * h.units)
+        joint = likelihood + h.log_prior[:, None] + h.log_prior_unit
+        likely = torch.softmax(torch.logsumexp(joint, 0), 0)
+        return (likely @ h.units.log()).exp()
 
     def _log_prior(self) -> Tensor:
         joint: Tensor = self.hypotheses.log_prior[:, None] + self.hypotheses.log_prior_scale
@@ -175,7 +190,8 @@ class Posterior:
         innovation = self._whitened[which, :, 0] / self.scale_mean[which, None] - self._whitened[which, :, 1]
         mean = torch.einsum("hns,hn->hs", projected, innovation)
         variance = spread[:, None] - projected.square().sum(1)
-        return 1.0 / n_source + mean / n_source**0.5, variance.clamp_min(0.0) / n_source
+        n = max(n_source, 1)
+        return 1.0 / n + mean / n**0.5, variance.clamp_min(0.0) / n
 
     def _project(self, configs: Tensor, columns: Tensor, which: Tensor) -> Tensor:
         """``L^-1`` times the covariance of the readings with cells, ``(n_which, n, n_cells)``."""

@@ -29,6 +29,11 @@ from at2.surrogate.transfer.rises import learn_rises
 from at2.surrogate.transfer.sources import Sources
 
 _LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard deviation, however alike the sources
+_OWN_UNITS = 2.0  # where they differ by more than this, each task is measured in a unit of its own
+_OWN_UNIT_SPREAD = 2.5  # at least, where the target is known to be
+_ELSEWHERE_SPREAD = 10.0  # standard deviation, in scales, of the location of a target that lies elsewhere
+_OWN_ZEROS = 10.0  # where locations differ by more than this many scales, each task has a zero of its own
+_LARGEST_LOCATION_VARIANCE = 1e6  # in units of s^2; numbers stay exact enough
 _UNKNOWN_SCALE_SPREAD = 1.0  # the same without sources
 _UNKNOWN_LOCATION_SPREAD = 2.0  # prior standard deviation of the location without sources, in scales
 _TREND_SPREAD = 2.0  # the same of the size of each trend that all curves share
@@ -92,6 +97,16 @@ class TargetPrior:
         """Length of a full training; the column after the last epoch is the best of the curve."""
         return self.mean.shape[1] - 1
 
+    @property
+    def has_own_unit(self) -> bool:
+        """Whether tasks differ in scale by so much that the target's is a matter of its own readings."""
+        return self.log_scale_spread > _OWN_UNITS
+
+    def moved(self, location: float) -> TargetPrior:
+        """Return the prior of a target that does not lie where sources do, but about there, in latent units."""
+        variance = max(self.location_variance, _ELSEWHERE_SPREAD**2)
+        return replace(self, location=location, location_variance=variance)
+
     def widened(self) -> TargetPrior:
         """Return the prior in which every configuration deviates as far as those of its rank do, at every epoch.
 
@@ -119,7 +134,9 @@ class TargetPrior:
         )
 
 
-def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0) -> TargetPrior:
+def fit_prior(
+    sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0, own_unit: bool = False
+) -> TargetPrior:
     """Learn from the sources what to expect of a target.
 
     Args:
@@ -127,6 +144,8 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
         features: Encoded configurations, shape ``(n_config, n_feature)``, NaN where inactive.
         n_epoch: Length of a full training.
         seed: Seed of the choice of configurations on which the kernel is fitted, where there are many.
+        own_unit: Whether the target is known to be measured in another unit than the sources; where it lies is then
+            a matter of its readings, see `TargetPrior.moved`.
 
     Returns:
         The prior.
@@ -141,10 +160,10 @@ def fit_prior(sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0
     ways, probabilities = _ways(between, n_epoch, doubt)
     together = _together(config_covariance(residuals, features, between, seed=seed), features, doubt)
     unsure = sources.unsure / between.diagonal().mean()
-    location, location_variance = _location(sources)
-    log_scale, spread = _log_scale(sources)
+    log_scale, spread = _log_scale(sources, least=_OWN_UNIT_SPREAD if own_unit else _LEAST_SCALE_SPREAD)
+    lift, location, location_variance = (0.0, 0.0, 1.0) if own_unit else _location(sources, spread)
     return TargetPrior(
-        mean=rises.bend(z.mean(0)),
+        mean=rises.bend(z.mean(0)) + lift,
         sources=z / math.sqrt(sources.n_source),
         common_covariance=common_covariance(common),
         rise=rises.rise,
@@ -190,15 +209,22 @@ def _spread(curves: Tensor, residuals: Tensor, between: Tensor) -> Tensor:
     return spread_by_rank(residuals, between, ranks_on_others(curves), asked)
 
 
-def _location(sources: Sources) -> tuple[float, float]:
+def _location(sources: Sources, log_scale_spread: float) -> tuple[float, float, float]:
+    """Where the target lies: some scales above 0, a location in latent units, and its variance in units of s^2."""
+    if log_scale_spread > _OWN_UNITS:  # what tasks have in common is then their location in units of their own
+        above = sources.location / sources.log_scale.exp()
+        spread = float(above.std()) if sources.n_source > 1 else abs(float(above.mean()))
+        return float(above.mean()), 0.0, min(max(1.0, spread**2), _LARGEST_LOCATION_VARIANCE)
     spread = float(sources.location.std()) if sources.n_source > 1 else 0.0
-    scale = math.exp(float(sources.log_scale.mean()))
-    return float(sources.location.mean()), max(1.0, (spread / scale) ** 2)
+    spread = spread / math.exp(float(sources.log_scale.mean()))
+    if spread > _OWN_ZEROS:  # under small scales as well
+        spread = spread * math.exp(2.0 * log_scale_spread)
+    return 0.0, float(sources.location.mean()), min(max(1.0, spread**2), _LARGEST_LOCATION_VARIANCE)
 
 
-def _log_scale(sources: Sources) -> tuple[float, float]:
+def _log_scale(sources: Sources, *, least: float) -> tuple[float, float]:
     spread = float(sources.log_scale.std()) if sources.n_source > 1 else 0.0
-    return float(sources.log_scale.mean()), max(_LEAST_SCALE_SPREAD, spread)
+    return float(sources.log_scale.mean()), max(least, spread)
 
 
 def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -11,12 +13,24 @@ from at2.surrogate.belief import Belief
 from at2.surrogate.completion import complete
 from at2.surrogate.history import History
 from at2.surrogate.transfer.belief import WeightedBelief
-from at2.surrogate.transfer.cold import ColdBelief
+from at2.surrogate.transfer.cold import cold_belief
 from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
-from at2.surrogate.transfer.prior import fit_prior, prior_without_sources
+from at2.surrogate.transfer.prior import TargetPrior, fit_prior, prior_without_sources
+from at2.surrogate.transfer.settling import SettlingBelief
 from at2.surrogate.transfer.sources import Sources, standardize
-from at2.surrogate.warp import LogitWarp, choose_warp
+from at2.surrogate.transfer.view import View, view_of
+from at2.surrogate.warp import IdentityWarp, LogitWarp, Warp, choose_warp
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """What sources say of curves of the best reading so far, and, made when asked for, of readings."""
+
+    values: TargetPrior
+    readings: Callable[[], TargetPrior]
 
 
 @dataclass(frozen=True)
@@ -60,25 +74,58 @@ class WeightedSources:
             history: Curves of the sources over the candidates.
             seed: Seed of the choice of configurations on which the kernel is fitted, where there are many.
         """
-        warp = choose_warp(history.readings())
-        if history.n_source:
-            completed = complete(history, warp=warp, seed=seed)
-            variance = None if completed.exact else completed.variance
-            unlimited = not isinstance(warp, LogitWarp)  # a loss may diverge, a share cannot
-            rising = completed.mean.cummax(-1).values
-            best = standardize(rising, variance, poor_drawn_in=unlimited, leads_levelled=True)
-            read = standardize(completed.mean, variance)  # intervals of poor readings need them as they are
-            if best.n_source and read.n_source:
-                features = history.features.to(completed.mean)
-                prior = fit_prior(best, features, history.n_epoch, seed=seed)
-                readings = cache(lambda: self._of_readings(read, features, history.n_epoch, seed))
-                start = Posterior(Hypotheses(prior, self.grid), temper=self.temper)
-                return WeightedBelief(start, warp, readings=readings)
-        return ColdBelief(lambda: self._alone(history), warp)
+        readings = history.readings()
+        warp = choose_warp(*readings)
+        learnt = self._learn(history, warp, seed=seed) if history.n_source else None
+        if learnt is None:
+            return cold_belief(lambda: self._alone(history), warp)
+        plain, largest = View(warp), max(float(source.abs().max()) for source in readings)
 
-    def _of_readings(self, sources: Sources, features: Tensor, n_epoch: int, seed: int) -> Posterior:
-        prior = fit_prior(sources, features, n_epoch, seed=seed)
-        return Posterior(Hypotheses(prior.widened(), self.grid), temper=self.temper_readings)
+        @cache
+        def of_another_unit() -> _Learnt:
+            return self._learn(history, IdentityWarp(), seed=seed, own_unit=True) or learnt
+
+        def make(view: View) -> WeightedBelief:
+            return self._related(of_another_unit() if view.own_unit else learnt, view)
+
+        def see(values: Tensor, now: View) -> View:
+            view = view_of(values, now, plain=plain, prior=learnt.values, largest=largest)
+            if view.own_unit and not now.own_unit:
+                _LOG.warning(
+                    "the readings of the target do not look like those of its sources: is the metric in another unit "
+                    "there? From here on the target is measured in a unit of its own"
+                )
+            return view
+
+        return SettlingBelief(plain, make=make, see=see)
+
+    def _related(self, learnt: _Learnt, view: View) -> WeightedBelief:
+        """What sources let expect under a view."""
+
+        def start(prior: TargetPrior, temper: float) -> Posterior:
+            prior = prior if view.location is None else prior.moved(view.location)
+            return Posterior(Hypotheses(prior, self.grid), temper=temper)
+
+        readings = cache(lambda: start(learnt.readings().widened(), self.temper_readings))
+        return WeightedBelief(start(learnt.values, self.temper), view.warp, readings=readings)
+
+    @staticmethod
+    def _learn(history: History, warp: Warp, *, seed: int, own_unit: bool = False) -> _Learnt | None:
+        """Learn from the sources, or None where they say nothing: all curves of a task are alike."""
+        completed = complete(history, warp=warp, seed=seed)
+        variance = None if completed.exact else completed.variance
+        unlimited = not isinstance(warp, LogitWarp)  # a loss may diverge, a share cannot
+        rising = completed.mean.cummax(-1).values
+        best = standardize(rising, variance, poor_drawn_in=unlimited, leads_levelled=True)
+        read = standardize(completed.mean, variance)  # intervals of poor readings need them as they are
+        if not (best.n_source and read.n_source):
+            return None
+
+        def prior(sources: Sources) -> TargetPrior:
+            features = history.features.to(completed.mean)
+            return fit_prior(sources, features, history.n_epoch, seed=seed, own_unit=own_unit)
+
+        return _Learnt(values=prior(best), readings=cache(lambda: prior(read)))
 
     def _alone(self, history: History) -> Posterior:
         prior = prior_without_sources(history.features, history.n_epoch)

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from at2.surrogate import History, WeightedSources
-from at2.surrogate.transfer.cold import ColdBelief
 from tests.surrogate.transfer.problems import small_curves
 
 FEATURES = torch.linspace(0, 1, 6, dtype=torch.float64)[:, None]
@@ -13,7 +12,6 @@ EMPTY = History(torch.zeros(0, 1, 6, 5, dtype=torch.float64), FEATURES)
 
 def test_the_unit_of_the_metric_does_not_matter() -> None:
     plain, other = WeightedSources().fit(EMPTY), WeightedSources().fit(EMPTY)
-    assert isinstance(plain, ColdBelief)
     for k, (config, epoch) in enumerate([(0, 0), (3, 0), (3, 1), (1, 0), (5, 0), (5, 1)]):
         value = 10.0 * [-0.3, 0.4, 0.5, 0.1, 0.2, -0.9][k]
         plain.observe(config, epoch, value)
@@ -43,7 +41,7 @@ def test_a_fork_settles_apart() -> None:
 
 def test_sources_that_say_nothing_count_as_none() -> None:
     constant = History(torch.full((2, 1, 6, 5), 0.3, dtype=torch.float64), FEATURES)
-    assert isinstance(WeightedSources().fit(constant), ColdBelief)
+    assert WeightedSources().fit(constant).source_weights().mean.numel() == 0
 
 
 def test_better_readings_make_neighbours_look_better() -> None:

@@ -1,0 +1,122 @@
+"""A belief whose units are settled again where the target's readings ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from at2.surrogate.belief import Component, Prediction
+from at2.surrogate.transfer.belief import WeightedBelief
+from at2.surrogate.transfer.view import View
+from at2.surrogate.warp import Warp
+
+
+class SettlingBelief:
+    """A `WeightedBelief` that is made anew, and told all readings again, whenever they ask for another view.
+
+    Args:
+        view: How the target is seen before the first reading.
+        make: Makes what is believed under a view before the first reading.
+        see: Chooses the view by the values read so far, ``(n,)``, and the view in use.
+    """
+
+    def __init__(
+        self, view: View, *, make: Callable[[View], WeightedBelief], see: Callable[[Tensor, View], View]
+    ) -> None:
+        self._view, self._make, self._see = view, make, see
+        self._inner = make(view)
+        self._readings: tuple[tuple[int, int, float | None], ...] = ()
+
+    @property
+    def log_evidence(self) -> float:
+        """Log density of all readings so far, in latent units, up to a constant."""
+        return self._inner.log_evidence
+
+    @property
+    def weights(self) -> Tensor:
+        """Posterior weight of each hypothesis, ``(n_component,)``."""
+        return self._inner.weights
+
+    @property
+    def components(self) -> Sequence[Component]:
+        """One view of each hypothesis, in the order of `weights`."""
+        return self._inner.components
+
+    def observe(self, config: int, epoch: int, value: float) -> None:
+        """Condition on one reading, given in oriented user units."""
+        self._readings = (*self._readings, (config, epoch, value))
+        values = torch.tensor([v for *_, v in self._readings if v is not None], dtype=torch.float64)
+        view = self._see(values, self._view)
+        if view == self._view:
+            self._inner.observe(config, epoch, value)
+        else:
+            self._view = view
+            self._start_anew()
+
+    def fantasize(self, config: int, epoch: int) -> None:
+        """Condition on a reading that is still out, as if it came back just as expected."""
+        self._readings = (*self._readings, (config, epoch, None))
+        self._inner.fantasize(config, epoch)
+
+    def _start_anew(self) -> None:
+        """Condition on the readings so far once more, under the view in use."""
+        self._inner = self._make(self._view)
+        for config, epoch, value in self._readings:
+            if value is None:
+                self._inner.fantasize(config, epoch)
+            else:
+                self._inner.observe(config, epoch, value)
+
+    def fork(self) -> SettlingBelief:
+        """Return an independent copy."""
+        twin = SettlingBelief.__new__(SettlingBelief)
+        twin.__dict__.update(self.__dict__)
+        twin._inner = self._inner.fork()
+        return twin
+
+    def predict(self, configs: Tensor | None = None) -> Prediction:
+        """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``; of some rows, or of all."""
+        return self._inner.predict(configs)
+
+    def best_by(self, configs: Tensor | None = None) -> Prediction:
+        """Return mean and standard deviation of the best reading up to each epoch (see `WeightedBelief.best_by`)."""
+        return self._inner.best_by(configs)
+
+    def interval(self, probability: float, configs: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the ends of central intervals of readings in user units (see `WeightedBelief.interval`)."""
+        return self._inner.interval(probability, configs)
+
+    def log_density(self, values: Tensor, configs: Tensor | None = None) -> Tensor:
+        """Return the log density of readings in latent units (see `WeightedBelief.log_density`)."""
+        return self._inner.log_density(values, configs)
+
+    @property
+    def warp(self) -> Warp:
+        """Map from oriented user units to latent units, as it is now."""
+        return self._inner.warp
+
+    def values(self) -> Prediction:
+        """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
+        return self._inner.values()
+
+    def worth(self) -> Tensor:
+        """Return what every configuration may be counted on to be worth, ``(n_config,)``."""
+        return self._inner.worth()
+
+    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what further readings may change (see `Belief.outlook`)."""
+        return self._inner.outlook(rows, configs, epochs)
+
+    def sample_values(self, n_sample: int, *, seed: int = 0, rows: Tensor | None = None) -> Tensor:
+        """Draw values of configurations jointly, in oriented user units, ``(n_sample, n)``."""
+        return self._inner.sample_values(n_sample, seed=seed, rows=rows)
+
+    def source_weights(self) -> Prediction:
+        """Return mean and standard deviation of the weight of every source (see `WeightedBelief.source_weights`)."""
+        return self._inner.source_weights()
+
+    def latent_values(self) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of values in latent units (see `WeightedBelief.latent_values`)."""
+        return self._inner.latent_values()

@@ -1,0 +1,78 @@
+"""How a target is seen: by the sources' scale and location, or, where its readings do not fit them, by its own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from at2.surrogate.transfer.prior import TargetPrior
+from at2.surrogate.warp import IdentityWarp, LogitWarp, Warp
+
+_FAR = 6.0  # standard deviations of what sources let expect, beyond which the target lies elsewhere
+_OUTLIER = 1e6  # a reading this many times larger than all of the history is an outlier, whatever its unit
+_FIRST = 4  # up to this many readings, a unit is settled anew with each one; after that, whenever they have doubled
+
+
+@dataclass(frozen=True)
+class View:
+    """Which map the target's readings go through, and what of the sources' unit holds for it.
+
+    Args:
+        warp: Map from oriented user units to latent units.
+        own_unit: Whether the target is measured in another unit than the sources.
+        location: Where its readings lie, in latent units; None where sources say so.
+    """
+
+    warp: Warp
+    own_unit: bool = False
+    location: float | None = None
+
+
+def is_time_to_settle(n: int) -> bool:
+    """Whether a unit is settled anew after n readings: the first few, then whenever they have doubled.
+
+    Example:
+        >>> [n for n in range(1, 40) if is_time_to_settle(n)]
+        [1, 2, 3, 4, 8, 16, 32]
+    """
+    return n <= _FIRST or n & (n - 1) == 0
+
+
+def view_of(values: Tensor, now: View, *, plain: View, prior: TargetPrior, largest: float) -> View:
+    """Choose the view by what has been read so far.
+
+    Args:
+        values: Readings of the target in oriented user units, ``(n,)``, at least one.
+        now: The view in use.
+        plain: The view that the sources suggest.
+        prior: What they let expect under it.
+        largest: Size of the largest reading of the history.
+
+    Returns:
+        The plain view, unless readings are none that its warp was made for, shares after percentages, or on the whole
+        too far away; where it is linear, that may mean another unit as well. A single outlier decides nothing.
+    """
+    settled = is_time_to_settle(len(values))
+    if _is_foreign(values, plain.warp, largest):
+        location = float(values.median()) if settled or now == plain else now.location
+        return View(IdentityWarp(), own_unit=True, location=location)
+    if now.warp != plain.warp:
+        now = plain
+    if not settled or prior.has_own_unit:
+        return now
+    middle = float(plain.warp.forward(values).median())
+    unit = math.exp(prior.log_scale) * math.sqrt(1.0 + prior.location_variance)
+    if abs(middle - prior.location) <= _FAR * unit:
+        return plain
+    return View(plain.warp, own_unit=isinstance(plain.warp, IdentityWarp), location=middle)
+
+
+def _is_foreign(values: Tensor, warp: Warp, largest: float) -> bool:
+    """Whether the readings are none of the sources' metric: another unit, or another range."""
+    sound = values[values.abs() <= _OUTLIER * largest].tolist()
+    if any(not warp.admits(value) for value in sound):
+        return True
+    in_percent = isinstance(warp, LogitWarp) and warp.high > 1.0
+    return in_percent and len(sound) >= _FIRST and max(sound) <= 1.0

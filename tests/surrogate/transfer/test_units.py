@@ -1,0 +1,135 @@
+"""Tasks in units of their own: factors that differ by decades, shares and percentages, losses below 0, losses of 0."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from at2.surrogate import History, WeightedSources
+from at2.surrogate.transfer.settling import SettlingBelief
+from tests.surrogate.transfer.problems import small_curves, small_history
+
+FACTORS = torch.tensor([1e-4, 3e2, 1.0, 2e4], dtype=torch.float64)[:, None, None, None]
+
+
+def told(curves: Tensor, target: Tensor) -> SettlingBelief:
+    """A belief that was told the last two readings of four of twelve configurations, the best two among them."""
+    features = torch.linspace(0.0, 1.0, 12, dtype=torch.float64)[:, None]
+    belief = WeightedSources().fit(History(curves, features))
+    for config in (*target.amax(1).topk(2).indices.tolist(), 0, 1):
+        for epoch in (3, 4):
+            belief.observe(config, epoch, float(target[config, epoch]))
+    return belief
+
+
+def problem() -> tuple[Tensor, Tensor]:
+    """Curves of four sources, and of a target like them."""
+    curves = small_curves(5, 12, seed=2)
+    return curves[:4], curves[4, 0]
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("shift", [0.0, -0.6])
+def test_a_target_is_measured_in_its_own_unit_where_every_task_has_one(factor: float, shift: float) -> None:
+    sources, target = problem()
+    together = told(sources + shift - 5.0, target + shift - 5.0)  # no share: seen as it is
+    apart = told(FACTORS * (sources + shift), factor * (target + shift))
+    expected, found = together.values().mean + 5.0, apart.values().mean / factor
+    assert int(found.argmax()) == int(expected.argmax())
+    assert float((found - expected).abs().max()) < 0.5 * float(target.std())
+
+
+def test_shares_among_percentages_are_not_taken_for_poor_ones() -> None:
+    sources, target = problem()
+    mixed = torch.cat([sources[:2], 100.0 * sources[2:]])
+    for factor in (1.0, 100.0):
+        belief = told(mixed, factor * target)
+        assert int(belief.worth().argmax()) == int(target.amax(1).argmax())
+
+
+def test_percentages_after_a_history_of_shares_are_told_apart(caplog: pytest.LogCaptureFixture) -> None:
+    sources, target = problem()
+    shares = told(sources, target)
+    assert not caplog.records
+    percent = told(sources, 100.0 * target)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "in another unit" in caplog.text
+    assert int(percent.worth().argmax()) == int(shares.worth().argmax())
+    distance = (percent.values().mean / 100.0 - shares.values().mean).abs()
+    assert float(distance.max()) < 0.5 * float(target.std())
+
+
+def test_shares_after_a_history_of_percentages_are_told_apart() -> None:
+    sources, target = problem()
+    belief = told(100.0 * sources, target)
+    assert int(belief.worth().argmax()) == int(target.amax(1).argmax())
+    belief.observe(7, 4, 45.0)  # per cent after all
+    assert float(belief.values().mean[7]) == pytest.approx(45.0, rel=0.05)
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(1.0, 1e3), (1e4, 0.0), (1e-4, 0.0)])
+def test_a_target_far_from_all_sources_is_measured_in_its_own_unit(factor: float, shift: float) -> None:
+    sources, target = problem()
+    together = told(sources - 5.0, target - 5.0)
+    elsewhere = told(sources - 5.0, factor * (target - 5.0) + shift)
+    expected, found = together.values().mean, (elsewhere.values().mean - shift) / factor
+    assert int(found.argmax()) == int(expected.argmax())
+    assert float((found - expected).abs().max()) < 0.5 * float(target.std())
+
+
+def test_losses_a_thousand_times_larger_are_a_matter_of_location() -> None:
+    sources, target = problem()
+    together, elsewhere = told(sources - 1.0, target - 1.0), told(sources - 1.0, 1e3 * (target - 1.0))
+    expected, found = together.values().mean, 1e-3 * elsewhere.values().mean
+    torch.testing.assert_close(found, expected, rtol=0.1, atol=0.0)
+
+
+def test_losses_below_0_after_a_history_of_positive_ones_are_told_apart() -> None:
+    sources, target = problem()
+    belief = told(sources - 1.0, 5.0 + target)
+    assert int(belief.worth().argmax()) == int(target.amax(1).argmax())
+    assert float(belief.values().mean.max()) == pytest.approx(5.0 + float(target.max()), abs=0.1)
+
+
+def test_an_outlier_is_no_sign_of_another_unit() -> None:
+    history = small_history()
+    belief = WeightedSources().fit(history)
+    belief.observe(0, 0, 0.4)
+    warp = belief.warp
+    belief.observe(1, 0, 1e30)
+    assert belief.warp == warp
+    belief.observe(2, 0, 55.0)
+    assert belief.warp != warp
+
+
+def test_what_is_out_stays_out_when_the_unit_changes() -> None:
+    sources, target = problem()
+    features = torch.linspace(0.0, 1.0, 12, dtype=torch.float64)[:, None]
+    belief = WeightedSources().fit(History(sources, features))
+    belief.fantasize(3, 0)
+    before = belief.fork()
+    belief.observe(5, 4, 100.0 * float(target[5, 4]))
+    belief.observe(3, 0, 100.0 * float(target[3, 0]))
+    assert bool(torch.isfinite(belief.values().mean).all())
+    assert float(before.values().mean.max()) < 1.0
+
+
+def test_small_losses_of_the_target_differ_however_large_those_of_the_sources_are() -> None:
+    sources, target = problem()
+    belief = told(sources - 1.0, 1e-7 * (target - 1.0))
+    assert int(belief.worth().argmax()) == int(target.amax(1).argmax())
+
+
+@pytest.mark.parametrize("least", [1e-2, 1e-9])
+def test_a_loss_of_0_is_the_least_of_the_target_and_equals_another(least: float) -> None:
+    sources, _ = problem()
+    features = torch.linspace(0.0, 1.0, 12, dtype=torch.float64)[:, None]
+    belief = WeightedSources().fit(History(sources - 1.0, features))
+    belief.observe(0, 4, -least)
+    belief.observe(1, 4, 0.0)
+    belief.observe(2, 4, -3.0 * least)
+    belief.observe(3, 4, 0.0)
+    values = belief.values().mean
+    assert math.isclose(float(values[1]), float(values[3]), rel_tol=1e-9)
+    assert float(values[1]) > float(values[0]) > float(values[2])
