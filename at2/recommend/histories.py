@@ -17,6 +17,7 @@ import numpy.typing as npt
 from at2.errors import TableError, UnknownNameError
 from at2.recommend.query import ConfigId
 from at2.recommend.report import Finding
+from at2.tables.schema import RunStatus
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,6 +125,7 @@ def read_history(
     values = _fit_length(table.oriented(metric)[rows], n_epoch)
     huge = np.abs(values) > _LARGEST
     values[huge] = np.nan
+    _keep_diverged(values, (table.status[rows] == RunStatus.DIVERGED) | huge.any(3))
     kept: Flags = np.asarray(np.isfinite(values).any(axis=(1, 2, 3)))
     findings = [*_task_findings(names, values), *_value_findings(table, rows, int(huge.sum()), n_epoch)]
     findings += _hyperparameter_findings(frame, space, rename, values[kept])
@@ -144,6 +146,25 @@ def _fit_length(values: Floats, n_epoch: int) -> Floats:
     """Cut curves to a length, or leave the epochs that nobody reached open."""
     missing = max(n_epoch - values.shape[3], 0)
     return np.pad(values[..., :n_epoch], ((0, 0), (0, 0), (0, 0), (0, missing)), constant_values=np.nan)
+
+
+def _keep_diverged(values: Floats, diverged: Flags) -> None:
+    """Let diverged runs stay as poor as they got, and those without any reading be as poor as the poorest of the task.
+
+    Otherwise they would count as stopped early, and as likely to have gone on as any other.
+
+    Args:
+        values: Oriented curves, ``(n_source, n_seed, n_row, n_epoch)``; changed in place.
+        diverged: Which runs did, ``(n_source, n_seed, n_row)``.
+    """
+    poorest = np.where(np.isfinite(values), values, np.inf).min(axis=(1, 2, 3))  # inf where nothing was read
+    for source, seed, row in np.argwhere(diverged & np.isfinite(poorest)[:, None, None]):
+        run = values[source, seed, row]
+        seen = np.flatnonzero(np.isfinite(run))
+        if seen.size:
+            run[seen[-1] + 1 :] = run[seen].min()
+        else:
+            run[:] = poorest[source]
 
 
 def _seconds(table: LearningCurveTable, rows: Sequence[int]) -> Floats | None:
@@ -205,9 +226,15 @@ def _value_findings(table: LearningCurveTable, rows: Sequence[int], n_huge: int,
     if n_huge:
         findings.append(Finding("reading", "overflow", False, n_huge, f"{n_huge} beyond {_LARGEST:.0e}"))
     status = table.status[list(rows)]
-    for code, word in ((2, "diverged"), (3, "crashed"), (4, "timed out"), (5, "stopped early")):
+    far = "used as far as they went"
+    for code, word, use in (
+        (RunStatus.DIVERGED, "diverged", "taken to stay as poor as they got"),
+        (RunStatus.CRASHED, "crashed", far),
+        (RunStatus.TIMEOUT, "timed out", far),
+        (RunStatus.STOPPED_EARLY, "stopped early", far),
+    ):
         if count := int((status == code).sum()):
-            findings.append(Finding("reading", word, True, count, f"{count} runs {word}; used as far as they went"))
+            findings.append(Finding("reading", word, True, count, f"{_plural(count, 'run')} {word}; {use}"))
     if n_epoch > table.n_epoch:
         note = f"no curve goes beyond epoch {table.n_epoch}; epochs {table.n_epoch + 1} to {n_epoch} are extrapolated"
         findings.append(Finding("reading", f"epoch {n_epoch}", False, n_epoch - table.n_epoch, note))

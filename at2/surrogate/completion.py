@@ -23,6 +23,7 @@ from at2.surrogate.epoch_covariance import EpochModel, fit_epochs
 from at2.surrogate.history import History
 from at2.surrogate.kernels import ConfigKernel, embed
 from at2.surrogate.latent_kronecker import LatentPosterior, WhiteCurves, log_evidence, update_rows, whiten
+from at2.surrogate.limited import at_least
 from at2.surrogate.warp import Warp, choose_warp
 
 _LOG = logging.getLogger(__name__)
@@ -75,13 +76,20 @@ class Completed:
 
 @torch.no_grad()
 def complete(
-    history: History, *, warp: Warp | None = None, seed: int = 0, settings: CompletionSettings | None = None
+    history: History,
+    *,
+    warp: Warp | None = None,
+    best_so_far: bool = False,
+    seed: int = 0,
+    settings: CompletionSettings | None = None,
 ) -> Completed:
     """Complete the curves of every source.
 
     Args:
         history: Curves of the sources, of any length, with any configuration missing on any source.
         warp: Map from oriented user units to latent units; None takes `choose_warp`'s.
+        best_so_far: Whether the curves are of the best reading up to each epoch. They do not show how far a training
+            fell when it diverged, and never end below what they have reached.
         seed: Draws the curves that are fitted on, where there are too many.
         settings: How much work it may be; None takes the defaults.
 
@@ -99,17 +107,30 @@ def complete(
         (False, True, True)
     """
     warp = warp or choose_warp(*history.readings())
-    grid = warp.forward(history.mean_over_seeds())
+
+    def read(part: History) -> Tensor:
+        curves = warp.forward(part.mean_over_seeds())
+        return torch.where(torch.isfinite(curves), _reached(curves), torch.nan) if best_so_far else curves
+
+    grid = read(history)
     measured = torch.isfinite(grid)
     if bool(measured.all()):
         return Completed(grid, torch.zeros_like(grid), exact=True)
     curves, features = grid, history.features
     if history.elsewhere is not None:
-        curves = torch.cat([grid, warp.forward(history.elsewhere.mean_over_seeds())], dim=1)
+        curves = torch.cat([grid, read(history.elsewhere)], dim=1)
         features = torch.cat([features, history.elsewhere.features])
     _check(curves)
     mean, variance = _Completion(curves, embed(features), seed, settings or CompletionSettings()).run(history.n_config)
-    return Completed(torch.where(measured, grid, mean), torch.where(measured, 0.0, variance), exact=False)
+    if best_so_far:
+        mean, variance = at_least(_reached(grid), mean, variance)
+    mean, variance = torch.where(measured, grid, mean), torch.where(measured, 0.0, variance)
+    return Completed(mean.cummax(-1).values if best_so_far else mean, variance, exact=False)
+
+
+def _reached(curves: Tensor) -> Tensor:
+    """The best reading up to each epoch, minus infinity before the first, of curves ``(..., n_epoch)``."""
+    return torch.where(torch.isfinite(curves), curves, -torch.inf).cummax(-1).values
 
 
 def _check(curves: Tensor) -> None:

@@ -11,7 +11,7 @@ from at2.errors import TableError, UnknownNameError
 from at2.recommend import Budget, Recommender
 from at2.recommend.histories import choose_grid, read_history, rename_columns
 from at2.recommend.problem import build_problem
-from at2.tables import LearningCurveTable, Metric
+from at2.tables import LearningCurveTable, Metric, RunStatus
 from tests.recommend.conftest import N_CONFIG, N_EPOCH, TASKS, make_table
 from tests.recommend.test_recommender import make, play
 
@@ -107,6 +107,32 @@ def test_values_that_overflow_are_left_out() -> None:
     recommender = make(wild)
     assert lines(recommender, "reading")["overflow"] == (False, "1 beyond 1e+100")
     assert torch.isnan(recommender.problem.history.values[0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+def test_what_diverged_stays_as_poor_as_it_got_and_what_was_stopped_stays_open(maximize: bool) -> None:
+    plain = make_table(maximize=maximize)
+    curves, status = plain.curves(), plain.status.copy()
+    curves[0, 0, 0, 3:] = np.nan  # stopped early
+    curves[0, 0, 1, 3:] = np.nan
+    curves[0, 0, 2] = np.nan
+    curves[1, 0, 3, 2:] = np.nan
+    status[0, 0, 1:3], status[1, 0, 3] = RunStatus.DIVERGED, RunStatus.CRASHED
+    table = LearningCurveTable(
+        {plain.metric: curves}, tasks=plain.tasks, configs=plain.configs, metrics=list(plain.metrics.values()),
+        space=plain.space, status=status,
+    )  # fmt: skip
+    names = [str(name) for name in table.tasks.index[:2]]
+    runs = read_history(table, names, space=table.space, metric=None, n_epoch=table.n_epoch)
+    first = runs.values[0, 0]
+    assert np.isnan(first[0, 3:]).all()
+    assert np.array_equal(first[1, :3], table.oriented()[0, 0, 1, :3])
+    assert (first[1, 3:] == first[1, :3].min()).all()
+    assert (first[2] == np.nanmin(table.oriented()[0])).all()
+    assert np.isnan(runs.values[1, 0, 3, 2:]).all()
+    notes = {finding.name: finding.note for finding in runs.findings}
+    assert notes["diverged"] == "2 runs diverged; taken to stay as poor as they got"
+    assert notes["crashed"] == "1 run crashed; used as far as they went"
 
 
 def test_no_task_with_a_reading_is_a_start_without_history() -> None:

@@ -181,3 +181,31 @@ def test_a_thousand_configurations_with_equal_features() -> None:
     done = complete(History(values, torch.full((1000, 2), 0.5, dtype=torch.float64)), settings=QUICK)
     assert bool(done.mean.isfinite().all())
     assert bool(done.variance.isfinite().all())
+
+
+def diverging(n_config: int = 40, n_epoch: int = 20) -> tuple[torch.Tensor, torch.Tensor]:
+    """Losses of two tasks of which every sixth configuration blows up, logged to the end; and up to 10^6 only."""
+    generator = torch.Generator().manual_seed(5)
+    level = torch.rand(2, 1, n_config, 1, dtype=torch.float64, generator=generator)
+    epochs = torch.arange(1, n_epoch + 1, dtype=torch.float64)
+    noise = 0.05 * torch.randn(2, 1, n_config, n_epoch, dtype=torch.float64, generator=generator)
+    losses = 0.2 + level + (1.0 / epochs + noise).clamp_min(0.0)
+    for config in range(0, n_config, 6):
+        for task in range(2):
+            since = int(torch.randint(1, n_epoch, (), generator=generator))
+            steps = 3.0 * torch.rand(n_epoch - since, dtype=torch.float64, generator=generator)
+            losses[task, :, config, since:] = 10.0 ** steps.cumsum(0).clamp_max(30.0)
+    return losses, torch.where(losses > 1e6, torch.nan, losses)
+
+
+def test_how_a_training_diverged_says_nothing_of_the_best_that_curves_reach() -> None:
+    features = torch.rand(40, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    logged, cut = (History(-losses, features) for losses in diverging())
+    whole = complete(logged, best_so_far=True)
+    assert whole.exact
+    done = complete(cut, best_so_far=True)
+    measured = torch.isfinite(cut.mean_over_seeds())
+    torch.testing.assert_close(done.mean[measured], whole.mean[measured])
+    assert bool((done.mean.diff(dim=-1) >= 0.0).all())
+    assert float((done.mean - whole.mean).max()) < 0.5  # log units; of whole curves the best differ by about 2
+    assert float(done.variance.max()) < 0.5

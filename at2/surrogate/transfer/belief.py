@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from at2.surrogate.belief import Prediction
+from at2.surrogate.limited import at_least
 from at2.surrogate.quantiles import mixture_log_density, mixture_quantile
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.warp import LogWarp, Warp, unwarp_moments
@@ -181,7 +182,7 @@ class WeightedBelief:
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
         mean, variance = self.latent_values()
-        mean, variance = _at_least(self._best, mean, variance)
+        mean, variance = at_least(self._best, mean, variance)
         return unwarp_moments(self._warp, mean, variance)
 
     def worth(self) -> Tensor:
@@ -316,18 +317,3 @@ class HypothesisView:
         """Return the covariance of the values of n configurations with the readings of m cells, ``(n, m)``."""
         _, variance = self._posterior.cell_moments(configs, epochs, self._which)
         return self._posterior.value_slopes(rows, configs, epochs, self._which)[0] * variance[0].sqrt()
-
-
-def _at_least(floor: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of ``max(X, floor)`` for Gaussian X, elementwise; a floor of minus infinity changes nothing."""
-    std = variance.clamp_min(1e-24).sqrt()
-    u = ((mean - floor) / std).clamp(-30.0, 30.0)
-    density, share = torch.exp(-0.5 * u.square()) / math.sqrt(2.0 * math.pi), torch.special.ndtr(u)
-    rise = std * (u * share + density)  # E max(X - floor, 0)
-    square = variance * ((1.0 + u.square()) * share + u * density)
-    limited = torch.isfinite(floor) & (u < 8.0)
-    bounded = torch.where(torch.isfinite(floor), floor, 0.0) + rise
-    return (
-        torch.where(limited, bounded, torch.where(torch.isfinite(floor), torch.maximum(mean, floor), mean)),
-        torch.where(limited, (square - rise.square()).clamp_min(1e-24), variance),
-    )

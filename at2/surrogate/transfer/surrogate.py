@@ -112,20 +112,31 @@ class WeightedSources:
     @staticmethod
     def _learn(history: History, warp: Warp, *, seed: int, own_unit: bool = False) -> _Learnt | None:
         """Learn from the sources, or None where they say nothing: all curves of a task are alike."""
-        completed = complete(history, warp=warp, seed=seed)
-        variance = None if completed.exact else completed.variance
         unlimited = not isinstance(warp, LogitWarp)  # a loss may diverge, a share cannot
-        rising = completed.mean.cummax(-1).values
-        best = standardize(rising, variance, poor_drawn_in=unlimited, leads_levelled=True)
-        read = standardize(completed.mean, variance)  # intervals of poor readings need them as they are
-        if not (best.n_source and read.n_source):
+
+        def sources(*, best_so_far: bool) -> Sources:
+            completed = complete(history, warp=warp, best_so_far=best_so_far, seed=seed)
+            variance = None if completed.exact else completed.variance
+            # intervals of poor readings need them as they are
+            return standardize(
+                completed.mean, variance, poor_drawn_in=best_so_far and unlimited, leads_levelled=best_so_far
+            )
+
+        def prior(learnt: Sources) -> TargetPrior:
+            features = history.features.to(learnt.curves)
+            return fit_prior(learnt, features, history.n_epoch, seed=seed, own_unit=own_unit)
+
+        best = sources(best_so_far=True)
+        if not best.n_source:
             return None
+        values = prior(best)
 
-        def prior(sources: Sources) -> TargetPrior:
-            features = history.features.to(completed.mean)
-            return fit_prior(sources, features, history.n_epoch, seed=seed, own_unit=own_unit)
+        @cache
+        def readings() -> TargetPrior:
+            read = sources(best_so_far=False)
+            return prior(read) if read.n_source else values
 
-        return _Learnt(values=prior(best), readings=cache(lambda: prior(read)))
+        return _Learnt(values=values, readings=readings)
 
     def _alone(self, history: History) -> Posterior:
         prior = prior_without_sources(history.features, history.n_epoch)

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from at2.surrogate import History, WeightedSources
+from at2.surrogate.limited import at_least
 from at2.surrogate.transfer.agreement import agreement, trust
-from at2.surrogate.transfer.belief import WeightedBelief, _at_least
+from at2.surrogate.transfer.belief import WeightedBelief
 from at2.surrogate.transfer.deviation import (
     config_covariance,
     epoch_covariance,
@@ -119,14 +120,14 @@ def test_moments_of_a_limited_gaussian(mean: float, std: float, floor: float) ->
     limited = (mean + std * z).clamp_min(floor)
     expected = float((weight * limited).sum())
     spread = float((weight * (limited - expected).square()).sum())
-    own_mean, own_variance = _at_least(*(torch.tensor(v, dtype=torch.float64) for v in (floor, mean, std**2)))
+    own_mean, own_variance = at_least(*(torch.tensor(v, dtype=torch.float64) for v in (floor, mean, std**2)))
     assert float(own_mean) == pytest.approx(expected, abs=2e-3 * std)
     assert float(own_variance) == pytest.approx(spread, abs=1e-2 * std**2 + 1e-12)
 
 
 def test_without_a_floor_nothing_changes() -> None:
     mean, variance = torch.tensor([1.0]).double(), torch.tensor([4.0]).double()
-    own = _at_least(torch.tensor([-math.inf]).double(), mean, variance)
+    own = at_least(torch.tensor([-math.inf]).double(), mean, variance)
     assert (float(own[0]), float(own[1])) == (1.0, 4.0)
 
 
