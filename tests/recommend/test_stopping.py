@@ -23,7 +23,7 @@ class Known:
     def values(self) -> Prediction:
         return Prediction(self.mean, self.covariance.diagonal().sqrt())
 
-    def predict(self, configs: torch.Tensor | None = None) -> Prediction:
+    def best_by(self, configs: torch.Tensor | None = None) -> Prediction:
         return Prediction(self.mean[:, None].expand(-1, 4), self.covariance.diagonal().sqrt()[:, None].expand(-1, 4))
 
     def outlook(self, rows: torch.Tensor, configs: torch.Tensor, epochs: torch.Tensor) -> tuple[torch.Tensor, ...]:
