@@ -144,9 +144,8 @@ def choose_warp(*tasks: Tensor) -> Warp:
 
     Returns:
         A `LogitWarp` over [0, 1] if all finite values lie there, over [0, 100] if they lie there, exceed 20, and no
-        task has shares, a
-        `LogWarp` if none lies above 0 by more than rounding (losses) and at most half do not lie below it, else an
-        `IdentityWarp`.
+        task has shares, a `LogWarp` if none lies above 0 by more than rounding (losses) and at most half do not lie
+        below it, else an `IdentityWarp`.
 
     Example:
         >>> import torch

@@ -96,7 +96,9 @@ class Posterior:
         self._weigh()
 
     def _weigh(self) -> None:
-        h, s = self.hypotheses, self._likely_unit() * self.hypotheses.scales
+        h, s = self.hypotheses, self.hypotheses.scales
+        if h.prior.has_own_unit:
+            s = self._likely_unit() * s
         self.log_likelihood = self._log_likelihood(s)
         joint = torch.softmax((self.temper * self.log_likelihood + self._log_prior()).flatten(), 0)
         joint = joint.reshape(len(h), -1)
@@ -111,7 +113,7 @@ class Posterior:
         return -0.5 * (aa / s**2 - 2.0 * ab / s + bb) - self._log_det[:, None] - self._n_real * s.log()
 
     def _likely_unit(self) -> Tensor:
-        """What the grid of scales is centred at, in units of the prior's scale: 1 unless each task has its own unit.
+        """What the grid of scales is centred at where each task has its own unit, in units of the prior's scale.
 
         The likelihood counts in full for this: under a power of it many readings would leave the unit open.
         """

@@ -56,7 +56,7 @@ def view_of(values: Tensor, now: View, *, plain: View, prior: TargetPrior, large
     """
     settled = is_time_to_settle(len(values))
     if _is_foreign(values, plain.warp, largest):
-        location = float(values.median()) if settled or now == plain else now.location
+        location = float(values.median()) if settled or now.warp == plain.warp else now.location
         return View(IdentityWarp(), own_unit=True, location=location)
     if now.warp != plain.warp:
         now = plain

@@ -7,7 +7,11 @@ import torch
 from torch import Tensor
 
 from at2.surrogate import History, WeightedSources
+from at2.surrogate.transfer.prior import fit_prior
 from at2.surrogate.transfer.settling import SettlingBelief
+from at2.surrogate.transfer.sources import standardize
+from at2.surrogate.transfer.view import View, view_of
+from at2.surrogate.warp import IdentityWarp, LogitWarp
 from tests.surrogate.transfer.problems import small_curves, small_history
 
 FACTORS = torch.tensor([1e-4, 3e2, 1.0, 2e4], dtype=torch.float64)[:, None, None, None]
@@ -101,6 +105,18 @@ def test_an_outlier_is_no_sign_of_another_unit() -> None:
     assert belief.warp == warp
     belief.observe(2, 0, 55.0)
     assert belief.warp != warp
+
+
+def test_a_location_is_never_taken_over_from_another_warp() -> None:
+    sources, _ = problem()
+    features = torch.linspace(0.0, 1.0, 12, dtype=torch.float64)[:, None]
+    prior = fit_prior(standardize(torch.logit(sources[:, 0])), features, 5)
+    values = torch.tensor([0.5, 0.6, 0.5, 0.6, 45.0], dtype=torch.float64)
+    moved = View(LogitWarp(), location=-7.0)
+    view = view_of(values, moved, plain=View(LogitWarp()), prior=prior, largest=1.0)
+    assert view == View(IdentityWarp(), own_unit=True, location=pytest.approx(0.6))
+    later = torch.cat([values, torch.tensor([50.0], dtype=torch.float64)])
+    assert view_of(later, view, plain=View(LogitWarp()), prior=prior, largest=1.0) == view  # not yet time to settle
 
 
 def test_what_is_out_stays_out_when_the_unit_changes() -> None:
