@@ -15,6 +15,7 @@ from at2.cli.options import record_option
 from at2.cli.regret import regret
 from at2.cli.scale import scale
 from at2.cli.utility import utility
+from at2.cli.workers import workers
 
 if TYPE_CHECKING:
     from at2.bench.speed import Reading
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def bench() -> None:
-    """Measure at2: regret beside its rivals', speed, growth, calibration, misleading sources, stopping, the report."""
+    """Measure at2: regret beside its rivals', speed, growth, calibration, bad sources, stopping, workers, reports."""
 
 
 bench.add_command(regret)
@@ -31,6 +32,7 @@ bench.add_command(calibration)
 bench.add_command(misleading)
 bench.add_command(scale)
 bench.add_command(control)
+bench.add_command(workers)
 
 
 @bench.command()
