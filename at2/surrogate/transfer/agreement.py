@@ -1,4 +1,8 @@
-"""Whether sources agree with each other: if not, what they leave of one another is no measure of a target's noise."""
+"""Whether sources agree with each other, and which of them.
+
+If they do not, what they leave of one another is no measure of a target's noise. If one of several agrees with none,
+nothing says that a target will agree with it: it counts less in what is expected before the first reading.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,73 @@ import torch
 from torch import Tensor
 
 _ENOUGH = 0.25  # mean correlation between sources from which on they are believed in full
+
+
+def correlations(curves: Tensor) -> Tensor:
+    """Return the correlation between the values that pairs of sources give the same configurations.
+
+    Args:
+        curves: ``Z``, shape ``(n_source, n_config, n_column)``.
+
+    Returns:
+        Tensor of shape ``(n_source, n_source)``.
+    """
+    values = curves[:, :, -1]
+    apart = values - values.mean(1, keepdim=True)
+    apart = apart / torch.linalg.vector_norm(apart, dim=1, keepdim=True).clamp_min(1e-12)
+    pairs: Tensor = apart @ apart.T
+    return pairs
+
+
+def shares(curves: Tensor) -> Tensor:
+    """Return how much each source counts in their mean: in proportion to its mean correlation with the others.
+
+    To that the standard error of a correlation by chance is added, so that sources of which none agrees with another
+    count alike. Two sources always do.
+
+    Args:
+        curves: ``Z``, shape ``(n_source, n_config, n_column)``, at least one source.
+
+    Returns:
+        Numbers that sum to 1, ``(n_source,)``.
+
+    Example:
+        >>> import torch
+        >>> up = torch.arange(64.0).double()[:, None].expand(3, 64, 1)
+        >>> shares(torch.cat([up, -up[:1]])).mul(100).round().tolist()
+        [31.0, 31.0, 31.0, 8.0]
+    """
+    return _shares(correlations(curves), n_config=curves.shape[1])
+
+
+def _shares(between: Tensor, *, n_config: int) -> Tensor:
+    n = between.shape[0]
+    agreed = (between.sum(1) - between.diagonal()) / max(n - 1, 1)
+    counted: Tensor = agreed.clamp_min(0.0) + n_config**-0.5
+    return counted / counted.sum()
+
+
+def consensus(curves: Tensor) -> Tensor:
+    """Return the mean of the sources, each counting by its share, ``(n_config, n_column)``; see `shares`."""
+    return torch.einsum("s,sct->ct", shares(curves), curves)
+
+
+def consensus_of_others(curves: Tensor) -> Tensor:
+    """Return the consensus of the other sources for each one, as if it were the target: its own values do not count.
+
+    Args:
+        curves: ``Z``, shape ``(n_source, n_config, n_column)``, at least two sources.
+
+    Returns:
+        Tensor of the same shape.
+    """
+    between, n = correlations(curves), curves.shape[0]
+    share = curves.new_zeros(n, n)
+    for s in range(n):
+        others = [k for k in range(n) if k != s]
+        share[s, others] = _shares(between[others][:, others], n_config=curves.shape[1])
+    means: Tensor = torch.tensordot(share, curves, 1)
+    return means
 
 
 def agreement(curves: Tensor) -> float:
@@ -26,10 +97,7 @@ def agreement(curves: Tensor) -> float:
     n = curves.shape[0]
     if n == 1:
         return 0.0
-    values = curves[:, :, -1]
-    apart = values - values.mean(1, keepdim=True)
-    apart = apart / torch.linalg.vector_norm(apart, dim=1, keepdim=True).clamp_min(1e-12)
-    pairs = apart @ apart.T
+    pairs = correlations(curves)
     return float((pairs.sum() - pairs.diagonal().sum()) / (n * (n - 1)))
 
 

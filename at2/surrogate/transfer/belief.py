@@ -262,7 +262,8 @@ class WeightedBelief:
     def source_weights(self) -> Prediction:
         """Return mean and standard deviation of the weight of every source, each ``(n_source,)``.
 
-        A weight of 1 / n_source is the prior: all sources alike. Sources left out because their curves were all alike
+        Before the first reading it is the share of the source (see `at2.surrogate.transfer.agreement.shares`), about
+        1 / n_source where all agree alike. Sources left out because their curves were all alike
         are not among them.
         """
         which = self._posterior.leading(_N_LEADING)

@@ -193,7 +193,7 @@ class Posterior:
         mean = torch.einsum("hns,hn->hs", projected, innovation)
         variance = spread[:, None] - projected.square().sum(1)
         n = max(n_source, 1)
-        return 1.0 / n + mean / n**0.5, variance.clamp_min(0.0) / n
+        return h.prior.shares + mean / n**0.5, variance.clamp_min(0.0) / n
 
     def _project(self, configs: Tensor, columns: Tensor, which: Tensor) -> Tensor:
         """``L^-1`` times the covariance of the readings with cells, ``(n_which, n, n_cells)``."""

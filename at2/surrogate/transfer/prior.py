@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from at2.surrogate.kernels import embed
-from at2.surrogate.transfer.agreement import trust
+from at2.surrogate.transfer.agreement import consensus, shares, trust
 from at2.surrogate.transfer.deviation import (
     common_covariance,
     config_covariance,
@@ -48,6 +48,7 @@ class TargetPrior:
     Args:
         mean: ``mu``, shape ``(n_config, n_column)``.
         sources: ``Z / sqrt(n_source)``, shape ``(n_source, n_config, n_column)``; weights have variance ``tau^2``.
+        shares: Prior means of their weights, ``(n_source,)``, see `at2.surrogate.transfer.agreement.shares`.
         common_covariance: Covariance between columns of what all configurations have in common beyond the location,
             ``(n_column, n_column)``.
         rise: ``g``, further rises of the mean curves, ``(n_config, n_column)``; see `at2.surrogate.transfer.rises`.
@@ -72,6 +73,7 @@ class TargetPrior:
 
     mean: Tensor
     sources: Tensor
+    shares: Tensor
     common_covariance: Tensor
     rise: Tensor
     rise_covariance: Tensor
@@ -163,8 +165,9 @@ def fit_prior(
     log_scale, spread = _log_scale(sources, least=_OWN_UNIT_SPREAD if own_unit else _LEAST_SCALE_SPREAD)
     lift, location, location_variance = (0.0, 0.0, 1.0) if own_unit else _location(sources, spread)
     return TargetPrior(
-        mean=rises.bend(z.mean(0)) + lift,
+        mean=rises.bend(consensus(z)) + lift,
         sources=z / math.sqrt(sources.n_source),
+        shares=shares(z),
         common_covariance=common_covariance(common),
         rise=rises.rise,
         rise_covariance=rises.covariance,
@@ -205,7 +208,7 @@ def _plainly_together(points: Tensor) -> Tensor:
 def _spread(curves: Tensor, residuals: Tensor, between: Tensor) -> Tensor:
     if curves.shape[0] == 1:
         return torch.ones_like(curves[0, :, 0])
-    asked = rank_share(curves[:, :, -1].mean(0))
+    asked = rank_share(consensus(curves[:, :, -1:])[:, 0])
     return spread_by_rank(residuals, between, ranks_on_others(curves), asked)
 
 
@@ -247,6 +250,7 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
     return TargetPrior(
         mean=points.new_zeros(n_config, n_epoch + 1),
         sources=points.new_zeros(0, n_config, n_epoch + 1),
+        shares=points.new_zeros(0),
         common_covariance=_TREND_SPREAD**2 * trends.T @ trends,
         rise=points.new_zeros(n_config, n_epoch + 1),
         rise_covariance=points.new_zeros(n_epoch + 1, n_epoch + 1),

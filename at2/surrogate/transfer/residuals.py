@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from at2.surrogate.transfer.agreement import consensus_of_others
+
 WEIGHT_SPREAD = 0.75  # prior standard deviation of a source's weight, in units of 1 / sqrt(n_source), for residuals
 _ROUNDS = 5
 _REACH = 0.2  # ranks over which the weight of a configuration falls by a factor e, as a share of all configurations
@@ -38,7 +40,7 @@ def leave_one_out_residuals(curves: Tensor) -> Tensor:
 def rank_weights(curves: Tensor) -> Tensor:
     """Return how much each configuration counts when a source plays the target.
 
-    Weights fall by a factor e every fifth of the ranks, in the order of the mean value on the *other* sources: an order
+    Weights fall by a factor e every fifth of the ranks, in the order of the consensus of the *other* sources: an order
     by the source's own values would pick those whose deviation is high.
 
     Args:
@@ -65,7 +67,7 @@ def weights_of_ranks(ranks: Tensor) -> Tensor:
 
 
 def ranks_on_others(curves: Tensor) -> Tensor:
-    """Return the rank of each configuration by its mean value on the other sources, 0 the best, as a share of all.
+    """Return the rank of each configuration by the consensus of the other sources, 0 the best, as a share of all.
 
     Args:
         curves: ``Z``, shape ``(n_source, n_config, n_column)``, at least two sources.
@@ -73,8 +75,7 @@ def ranks_on_others(curves: Tensor) -> Tensor:
     Returns:
         Tensor of shape ``(n_source, n_config)`` in [0, 1).
     """
-    values = curves[:, :, -1]
-    return rank_share(values.sum(0) - values)
+    return rank_share(consensus_of_others(curves[:, :, -1:])[:, :, 0])
 
 
 def rank_share(values: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from at2.surrogate.transfer.agreement import consensus, consensus_of_others
 from at2.surrogate.transfer.residuals import rank_share, rank_weights, weights_of_ranks
 
 _SPREAD = 0.5  # prior standard deviation of a target's share; counts like one source beside what the sources show
@@ -72,15 +73,12 @@ def learn_rises(curves: Tensor, residuals: Tensor) -> Rises:
         [1.0, 1.0, 1.0]
     """
     n, _, n_column = curves.shape
-    mean = curves.mean(0)
+    mean = consensus(curves)
     rise = _rise(mean, weights_of_ranks(rank_share(mean[:, -1])))
     if n == 1:
         return Rises(rise, torch.ones_like(mean[0]), mean.new_zeros(n_column, n_column))
     missing = torch.stack(
-        [
-            _slope(residuals[s], (curves.sum(0) - curves[s]) / (n - 1), weights)
-            for s, weights in enumerate(rank_weights(curves))
-        ]
+        [_slope(*parts) for parts in zip(residuals, consensus_of_others(curves), rank_weights(curves), strict=True)]
     )
     share = (1.0 + missing.mean(0)).clamp(_LEAST, _LARGEST)
     share = 1.0 / (1.0 + (n - 1) / n * (1.0 / share - 1.0))

@@ -112,7 +112,7 @@ def test_source_weights_are_those_of_the_dense_regression(conditioned: tuple[Hyp
         k = h.covariance(cells, cells)[which] + NOISE * torch.eye(len(y), dtype=torch.float64)
         cross = h.weight_variance[which] * h.prior.sources[:, cells[0], cells[1]]
         residual = (y - h.prior.location) / scale - h.mean(*cells)
-        expected = 1.0 / n_source + cross @ torch.linalg.solve(k, residual) / n_source**0.5
+        expected = h.prior.shares + cross @ torch.linalg.solve(k, residual) / n_source**0.5
         mean, variance = posterior.source_weights(torch.tensor([which]))
         torch.testing.assert_close(mean[0], expected, rtol=1e-7, atol=1e-8)
         assert bool((variance >= 0).all())

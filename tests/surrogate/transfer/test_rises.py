@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from at2.surrogate.transfer.agreement import consensus
 from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.transfer.prior import TargetPrior, fit_prior
@@ -41,7 +42,7 @@ def test_rises_that_sources_share_are_expected_and_others_are_not() -> None:
 
 def test_a_bent_mean_keeps_values_and_repeats_a_share_of_the_rises() -> None:
     rises = learn(curves_with_rises(shared=True))
-    mean = standardize(curves_with_rises(shared=True)).curves.mean(0)
+    mean = consensus(standardize(curves_with_rises(shared=True)).curves)
     bent = replace(rises, share=torch.full_like(rises.share, 0.5)).bend(mean)
     torch.testing.assert_close(bent[:, -1], mean[:, -1])
     before, after = ((c[:, -1:] - c)[3] - (c[:, -1:] - c)[7] for c in (mean, bent))
