@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _common(command: Command) -> Command:
-    """Add the options that both commands share."""
+def common_options(command: Command) -> Command:
+    """Add the options that these commands share."""
     for option in reversed(
         (
             click.option("--database", default="lcbench", show_default=True, help="A published table or an .h5 file."),
@@ -39,7 +39,7 @@ def _common(command: Command) -> Command:
 
 
 @click.command()
-@_common
+@common_options
 @click.option("--epochs", type=click.IntRange(min=1), default=50, show_default=True, help="Epochs that are observed.")
 @click.option(
     "--probability",
@@ -77,7 +77,9 @@ def calibration(
     from at2.tables.formats import write_frame_file
 
     predictors = PREDICTORS if with_sources else PREDICTORS[:2]
-    plan = CalibrationPlan(database, _protocol(sources, draws, targets, protocol_name), epochs, probability, predictors)
+    plan = CalibrationPlan(
+        database, protocol_of(sources, draws, targets, protocol_name), epochs, probability, predictors
+    )
     with Console(stderr=True).status("playing") as status:
         frame = measure_calibration(plan, jobs=jobs, on_case=lambda case: status.update(f"played {case.target}"))
     write_frame_file(frame, record / "calibration.csv")
@@ -99,7 +101,7 @@ def calibration(
 
 
 @click.command()
-@_common
+@common_options
 @click.option("--budgets", type=NumberList(), default="100,400", show_default=True, help="Budgets in epochs.")
 def misleading(
     database: str,
@@ -119,7 +121,7 @@ def misleading(
     from at2.bench.misleading import MisleadingPlan, measure_misleading, summarize_misleading
     from at2.tables.formats import write_frame_file
 
-    plan = MisleadingPlan(database, _protocol(sources, draws, targets), budgets)
+    plan = MisleadingPlan(database, protocol_of(sources, draws, targets), budgets)
     with Console(stderr=True).status("playing") as status:
         frame = measure_misleading(plan, jobs=jobs, on_case=lambda case: status.update(f"played {case.target}"))
     write_frame_file(frame, record / "misleading.csv")
@@ -140,7 +142,8 @@ def misleading(
     click.echo(f"{len(frame)} rows in {record / 'misleading.csv'}")
 
 
-def _protocol(sources: int, draws: int, targets: tuple[str, ...], name: str = "loo") -> Protocol:
+def protocol_of(sources: int, draws: int, targets: tuple[str, ...], name: str = "loo") -> Protocol:
+    """Give the protocol that these options mean."""
     from at2.bench.protocols import Protocol
 
     return Protocol(name, n_source=sources, n_draw=draws, targets=() if targets == ("all",) else targets)

@@ -6,27 +6,23 @@ from pathlib import Path
 
 import click
 
-from at2.cli.options import CommaList, NumberList, record_option
+from at2.cli.beliefs import common_options, protocol_of, show_rows
+from at2.cli.options import NumberList
 
 
 @click.command()
-@click.option("--database", default="lcbench", show_default=True, help="A published table or an .h5 file.")
-@click.option("--sources", type=click.IntRange(min=0), default=4, show_default=True, help="Source tasks of a target.")
-@click.option("--draws", type=click.IntRange(min=1), default=1, show_default=True, help="Drawings of the sources.")
-@click.option("--targets", type=CommaList(), default="all", show_default=True, help="Only these targets.")
+@common_options
 @click.option("--budget", type=click.IntRange(min=1), default=100, show_default=True, help="Epochs of all together.")
 @click.option("--workers", type=NumberList(), default="1,4,8,16", show_default=True, help="Trainings at a time.")
-@click.option("--jobs", type=click.IntRange(min=0), default=2, show_default=True, help="Processes; 0 starts none.")
-@record_option("workers.csv")
 def workers(
     database: str,
     sources: int,
     draws: int,
     targets: tuple[str, ...],
-    budget: int,
-    workers: tuple[int, ...],
     jobs: int,
     record: Path,
+    budget: int,
+    workers: tuple[int, ...],
 ) -> None:
     """Measure regret and duration with several trainings at a time, whose results come back in any order.
 
@@ -34,13 +30,10 @@ def workers(
     """
     from rich.console import Console
 
-    from at2.bench.protocols import Protocol
     from at2.bench.workers import WorkersPlan, measure_workers, summarize_workers
-    from at2.cli.beliefs import show_rows
     from at2.tables.formats import write_frame_file
 
-    only = () if targets == ("all",) else targets
-    plan = WorkersPlan(database, Protocol("loo", n_source=sources, n_draw=draws, targets=only), budget, workers)
+    plan = WorkersPlan(database, protocol_of(sources, draws, targets), budget, workers)
     with Console(stderr=True).status("playing") as status:
         frame = measure_workers(plan, jobs=jobs, on_case=lambda case: status.update(f"played {case.target}"))
     write_frame_file(frame, record / "workers.csv")
