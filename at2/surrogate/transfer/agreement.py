@@ -31,8 +31,8 @@ def correlations(curves: Tensor) -> Tensor:
 def shares(curves: Tensor) -> Tensor:
     """Return how much each source counts in their mean: in proportion to its mean correlation with the others.
 
-    To that the standard error of a correlation by chance is added, so that sources of which none agrees with another
-    count alike. Two sources always do.
+    None counts for less than the standard error of a correlation by chance, so that sources of which none agrees with
+    another count alike. Two sources always do.
 
     Args:
         curves: ``Z``, shape ``(n_source, n_config, n_column)``, at least one source.
@@ -44,7 +44,7 @@ def shares(curves: Tensor) -> Tensor:
         >>> import torch
         >>> up = torch.arange(64.0).double()[:, None].expand(3, 64, 1)
         >>> shares(torch.cat([up, -up[:1]])).mul(100).round().tolist()
-        [31.0, 31.0, 31.0, 8.0]
+        [30.0, 30.0, 30.0, 11.0]
     """
     return _shares(correlations(curves), n_config=curves.shape[1])
 
@@ -52,7 +52,7 @@ def shares(curves: Tensor) -> Tensor:
 def _shares(between: Tensor, *, n_config: int) -> Tensor:
     n = between.shape[0]
     agreed = (between.sum(1) - between.diagonal()) / max(n - 1, 1)
-    counted: Tensor = agreed.clamp_min(0.0) + n_config**-0.5
+    counted: Tensor = agreed.clamp_min(n_config**-0.5)
     return counted / counted.sum()
 
 

@@ -161,13 +161,14 @@ def fit_prior(
     doubt = 1.0 - believed if sources.n_source > 1 else 0.0  # nothing speaks against a single source
     ways, probabilities = _ways(between, n_epoch, doubt)
     together = _together(config_covariance(residuals, features, between, seed=seed), features, doubt)
-    unsure = sources.unsure / between.diagonal().mean()
+    counted = shares(z)
+    unsure = counted @ sources.unsure / between.diagonal().mean()
     log_scale, spread = _log_scale(sources, least=_OWN_UNIT_SPREAD if own_unit else _LEAST_SCALE_SPREAD)
     lift, location, location_variance = (0.0, 0.0, 1.0) if own_unit else _location(sources, spread)
     return TargetPrior(
         mean=rises.bend(consensus(z)) + lift,
         sources=z / math.sqrt(sources.n_source),
-        shares=shares(z),
+        shares=counted,
         common_covariance=common_covariance(common),
         rise=rises.rise,
         rise_covariance=rises.covariance,

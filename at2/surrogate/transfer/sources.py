@@ -22,7 +22,7 @@ class Sources:
         log_scale: Log of the unit of each task in latent units, shape ``(n_source,)``: its standard deviation, or more
             where leads are levelled.
         unsure: Variance of each configuration's curve that completion left open, in standardized units, averaged over
-            tasks and epochs, shape ``(n_config,)``; 0 where every task has run it.
+            epochs, shape ``(n_source, n_config)``; 0 where the task has run it.
         left_open: The same of each column, averaged over tasks and configurations, shape ``(n_epoch + 1,)``; the best
             of a curve is as open as its end.
         kept: Which of the given tasks are among them, shape ``(n_given,)``.
@@ -73,10 +73,9 @@ def standardize(
     if leads_levelled and int(kept.sum()) > 1:
         scale = torch.maximum(scale, _lead(full[:, :, -1]) / _LARGEST_LEAD)
     z = (full[kept] - location[kept, None, None]) / scale[kept, None, None]
-    left = full.new_zeros(1, *full.shape[1:])
-    if variance is not None and bool(kept.any()):
-        left = _left_open(variance, scale)[kept]
-    return Sources(z, location[kept], scale[kept].log(), left[:, :, :-1].mean((0, 2)), left.mean((0, 1)), kept)
+    left = torch.zeros_like(z) if variance is None else _left_open(variance, scale)[kept]
+    columns = left.sum((0, 1)) / max(left.shape[0] * left.shape[1], 1)
+    return Sources(z, location[kept], scale[kept].log(), left[:, :, :-1].mean(2), columns, kept)
 
 
 def _left_open(variance: Tensor, scale: Tensor) -> Tensor:

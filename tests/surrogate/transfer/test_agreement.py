@@ -42,6 +42,13 @@ def test_one_two_and_none_that_agree_count_alike() -> None:
     torch.testing.assert_close(lost, torch.full_like(lost, 0.2))
 
 
+def test_correlations_by_chance_weigh_nothing() -> None:
+    noise = [shares(sources(alike=0, odd=4, seed=seed)) for seed in range(20)]
+    alike = [float((found - 0.25).abs().max()) < 1e-9 for found in noise]
+    assert sum(alike) >= 15
+    assert max(float(found.max()) for found in noise) < 0.4
+
+
 def test_what_others_say_of_a_source_does_not_depend_on_its_own_values() -> None:
     curves = sources(alike=3, odd=1)
     changed = curves.clone()

@@ -194,6 +194,20 @@ def test_intervals_widen_where_completion_left_much_open() -> None:
     )
 
 
+def test_a_source_that_agrees_with_none_and_is_hardly_known_makes_configurations_no_less_sure() -> None:
+    """What completion leaves open counts by the share of its source."""
+    curves = torch.logit(small_curves(4)[:, 0])
+    curves[3] = torch.randn(curves[3].shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    features = torch.linspace(0, 1, 6).double()[:, None]
+
+    def unsure(source: int) -> float:
+        variance = torch.zeros_like(curves)
+        variance[source] = curves[source].var()
+        return float(fit_prior(standardize(curves, variance), features, 5).unsure.mean())
+
+    assert 0.0 < unsure(3) < 0.7 * unsure(0)
+
+
 def test_knowing_less_of_late_epochs_does_not_make_their_intervals_narrower() -> None:
     generator = torch.Generator().manual_seed(0)
     level, way = torch.randn(30, 1, generator=generator), torch.randn(3, 30, 12, generator=generator).cumsum(-1)

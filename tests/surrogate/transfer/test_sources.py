@@ -61,7 +61,7 @@ def test_a_larger_unit_counts_for_what_completion_left_open_too() -> None:
     curves = curves_with_a_source_few_learn_on()
     variance = torch.zeros_like(curves)
     variance[0, 7] = 1.0
-    plain, levelled = (standardize(curves, variance, leads_levelled=told).unsure[7] for told in (False, True))
+    plain, levelled = (standardize(curves, variance, leads_levelled=told).unsure[0, 7] for told in (False, True))
     assert 0.0 < float(levelled) < 0.5 * float(plain)
 
 
@@ -71,7 +71,7 @@ def test_what_completion_left_open_is_told_by_configuration_and_by_column() -> N
     variance[1, 4, 2] = 1.0
     sources = standardize(curves, variance)
     unit = float(sources.log_scale[1].exp())
-    torch.testing.assert_close(sources.unsure, torch.tensor([0, 0, 0, 0, 1 / 6 / unit**2]).double())
+    torch.testing.assert_close(sources.unsure, torch.tensor([[0.0] * 5, [0, 0, 0, 0, 1 / 3 / unit**2]]).double())
     torch.testing.assert_close(sources.left_open, torch.tensor([0, 0, 0.1, 0.1]).double() / unit**2)
     assert not standardize(curves).left_open.any()
 
