@@ -2,9 +2,9 @@
 
 A complete history is passed through as it is. Otherwise every source gets a process of its own over (configuration,
 epoch) with hyperparameters that all sources share: `fit_epochs` for the epochs, marginal likelihood for the
-configurations, `LatentPosterior` for the curves. Sources do not inform each other here: how they relate is for the
-model of the target to say, and errors of two sources then have nothing to do with each other. What was measured stays
-as it was measured, so that a history with one cell missing is nearly a complete one.
+configurations, `LatentPosterior` for the curves. Of configurations that a source has never run the others inform it,
+as far as they agree (`at2.surrogate.common_values`). What was measured stays as it was measured, so that a history with
+one cell missing is nearly a complete one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from at2.errors import TableError
+from at2.surrogate.common_values import Coefficients, share
 from at2.surrogate.epoch_covariance import EpochModel, fit_epochs
 from at2.surrogate.history import History
 from at2.surrogate.kernels import ConfigKernel, embed
@@ -178,8 +179,12 @@ class _Completion:
 
     def run(self, n_config: int) -> tuple[Tensor, Tensor]:
         """Mean and variance on the grid, in latent units, ``(n_source, n_config, n_epoch)`` each."""
-        parts = [self._complete_source(source, n_config) for source in range(self.z.shape[0])]
-        mean, variance = torch.stack([m for m, _ in parts]), torch.stack([v for _, v in parts])
+        known = self._coefficients(n_config)
+        mean = self.epochs.mean + known.mean @ self.factor.T
+        along = torch.einsum("tp,snpq,tq->snt", self.factor, known.covariance, self.factor)
+        whole = self._whole(n_config)[:, :, None]
+        mean = torch.where(whole, self.z[:, :n_config], mean)
+        variance = torch.where(whole, 0.0, along.clamp_min(0.0) + self.rest)
         scale = self.scale[:, None, None]
         return self.shift[:, None, None] + scale * mean, scale.square() * variance
 
@@ -241,29 +246,59 @@ class _Completion:
             batches.append((torch.stack([self.points[some] for _, some in alike]), stacked, roots @ roots.mT))
         return batches
 
-    def _complete_source(self, source: int, n_config: int) -> tuple[Tensor, Tensor]:
-        """Standardized mean and variance of one source's curves on the grid, ``(n_config, n_epoch)`` each.
+    def _whole(self, n_config: int) -> Tensor:
+        """Which curves of the grid were run to the end, ``(n_source, n_config)``."""
+        return self.length[:, :n_config] == self.z.shape[2]
 
-        Only curves that are not whole are predicted; the others stay as measured, with variance 0.
+    def _coefficients(self, n_config: int) -> Coefficients:
+        """Latent coefficients of the curves on the grid, given those of all sources."""
+        by_curve = self._by_curve()
+        alone = Coefficients(by_curve.mean.clone(), by_curve.covariance.clone())
+        for source in range(self.z.shape[0]):  # rows elsewhere tell how sources are linked, and are not asked for
+            asked = torch.nonzero(~self._whole(n_config)[source])[:, 0]
+            alone.mean[source, asked], alone.covariance[source, asked] = self._predict(source, asked, n_config)
+        if self.z.shape[0] > 1:
+            alone = self._informed(alone, by_curve)
+        return Coefficients(alone.mean[:, :n_config], alone.covariance[:, :n_config])
+
+    def _informed(self, alone: Coefficients, by_curve: Coefficients) -> Coefficients:
+        """Let other sources say what to expect of the configurations that a source has never run.
+
+        A curve that was stopped speaks for itself: those that went on elsewhere are no measure of it.
         """
-        whole = self.length[source, :n_config] == self.z.shape[2]
-        asked = torch.nonzero(~whole)[:, 0]
+        both, loadings = share(alone, by_curve, prior=self.total, own=self.total - self.kernel.constant)
+        _LOG.debug("loadings of the sources on what their levels have in common: %s", loadings.tolist())
+        never = (self.length == 0)[:, :, None]
+        mean = torch.where(never, both.mean, alone.mean)
+        return Coefficients(mean, torch.where(never[..., None], both.covariance, alone.covariance))
+
+    def _by_curve(self) -> Coefficients:
+        """What each row's own curve on a source says of its coefficients there."""
+        n_source, n_row, n_epoch = self.z.shape
+        white = whiten(self.z.reshape(-1, n_epoch) - self.epochs.mean, self.factor, self.noise)
+        q = self.factor.shape[1]
+        before = self.total * torch.eye(q).to(white.roots).expand_as(white.roots)
+        mean, covariance = update_rows(torch.zeros_like(white.targets), before, white)
+        return Coefficients(mean.reshape(n_source, n_row, q), covariance.reshape(n_source, n_row, q, q))
+
+    @property
+    def total(self) -> Tensor:
+        """Variance of a coefficient before any curve was seen."""
+        return self.kernel.constant + self.kernel.smooth + self.kernel.own
+
+    def _predict(self, source: int, asked: Tensor, n_config: int) -> tuple[Tensor, Tensor]:
+        """Means and covariances of the coefficients of some rows on a source, given all of its own curves."""
         rows = self._draw(source, max(self._size(asked.numel() / n_config) // self.factor.shape[1], 1))
         kernel = self.kernel
         posterior = LatentPosterior(kernel.matrix(self.points[rows]), self._whiten(source, rows))
         same = (asked[:, None] == rows).to(self.points.dtype)
         cross = kernel.cross(self.points[asked], self.points[rows]) + kernel.own * same
-        own = (kernel.constant + kernel.smooth + kernel.own).expand(asked.numel())
-        mean, covariance = posterior.predict(cross, own)
+        mean, covariance = posterior.predict(cross, self.total.expand(asked.numel()))
         left_out = (self.length[source, asked] > 0) & ~torch.isin(asked, rows)
         if bool(left_out.any()):
             white = self._whiten(source, asked[left_out])
             mean[left_out], covariance[left_out] = update_rows(mean[left_out], covariance[left_out], white)
-        along = torch.einsum("tp,npq,tq->nt", self.factor, covariance, self.factor)
-        curves, variance = self.z[source, :n_config].clone(), torch.zeros_like(self.z[source, :n_config])
-        curves[asked] = self.epochs.mean + mean @ self.factor.T
-        variance[asked] = along.clamp_min(0.0) + self.rest
-        return curves, variance
+        return mean, covariance
 
     def _size(self, share: float) -> int:
         """Coefficients to condition one source on; the work, their cube, is as the share of curves asked for."""

@@ -72,6 +72,26 @@ def test_cut_off_and_absent_curves_are_completed_with_honest_variances() -> None
     assert 0.8 < float((gap < 2.0 * std)[missing].double().mean()) <= 1.0
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_configuration_that_other_sources_ran_is_expected_where_it_lies_there(elsewhere: bool) -> None:
+    generator = torch.Generator().manual_seed(4)
+    level, features = torch.randn(60, generator=generator).double(), torch.rand(60, 2, generator=generator).double()
+    rise = 1.0 - 0.6 / torch.arange(1, T + 1, dtype=torch.float64)
+    own = 0.2 * torch.randn(S, 60, generator=generator).double()
+    values = 0.5 + 0.05 * (level + own)[:, None, :, None] * rise
+    whole = complete(History(values, features)).mean
+    asked = slice(0, 12)
+    values[0, :, asked] = NAN
+    if elsewhere:  # most of what tells that sources agree is not among the candidates
+        history = History(values[:, :, :20], features[:20], elsewhere=History(values[:, :, 20:], features[20:]))
+    else:
+        history = History(values, features)
+    done = complete(history)
+    error, spread = (done.mean[0, asked] - whole[0, asked])[:, -1], whole[0, :, -1].std()
+    assert float(error.square().mean().sqrt()) < 0.5 * float(spread)  # 1 for what its own curves say: the mean
+    assert 0.5 < float((error.square() / done.variance[0, asked, -1]).mean()) < 2.0
+
+
 def test_curves_elsewhere_inform_the_grid_and_have_no_rows() -> None:
     values, features = truth()
     whole = complete(History(values, features)).mean[:, :8]
