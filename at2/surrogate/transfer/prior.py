@@ -59,8 +59,8 @@ class TargetPrior:
             hypotheses of its own.
         spread: How much further each configuration deviates than that, as a factor of the standard deviation,
             ``(n_config,)``; see `widened`.
-        unsure: The part of the diagonal of ``Kc`` that stands for what completion left open of each configuration's
-            curves, ``(n_config,)``; see `widened`.
+        unsure: The part of the diagonal of ``Kc`` that stands for what completion left open of each configuration in
+            the mean of the sources, ``(n_config,)``; see `widened`.
         left_open: Variance of each column that completion left open, ``(n_column,)``; see `widened`.
         location: Prior mean of ``m``, in latent units.
         location_variance: Prior variance of ``m``, in units of ``s^2``.
@@ -118,14 +118,14 @@ class TargetPrior:
 
         Completed curves are expectations and lie closer to one another than true ones do. What completion left open of
         a source is therefore missing from ``Ke``, at the epochs where it did. What it left open of the other sources
-        counts for each configuration, twice: in what they leave of a source, and in what they say of the target. A
-        mean of them has that variance divided by their number.
+        counts for each configuration, twice: in what they leave of a source, and in what they say of the target. Of a
+        single source, which leaves nothing, it counts once.
         """
         between = self.epoch_covariances
         size = (1.0 + self.left_open / between.diagonal(dim1=1, dim2=2)).sqrt()
         widened = between * size[:, :, None] * size[:, None, :]
-        share = min(2.0 / max(self.sources.shape[0], 1), 1.0) * between[0].trace() / widened[0].trace()
-        together = self.config_covariance + torch.diag((share - 1.0) * self.unsure)
+        twice = min(2.0, float(max(self.sources.shape[0], 1))) * between[0].trace() / widened[0].trace()
+        together = self.config_covariance + torch.diag((twice - 1.0) * self.unsure)
         return replace(
             self,
             config_covariance=together * torch.outer(self.spread, self.spread),
@@ -162,7 +162,7 @@ def fit_prior(
     ways, probabilities = _ways(between, n_epoch, doubt)
     together = _together(config_covariance(residuals, features, between, seed=seed), features, doubt)
     counted = shares(z)
-    unsure = counted @ sources.unsure / between.diagonal().mean()
+    unsure = counted.square() @ sources.unsure / between.diagonal().mean()  # of a mean of sources
     log_scale, spread = _log_scale(sources, least=_OWN_UNIT_SPREAD if own_unit else _LEAST_SCALE_SPREAD)
     lift, location, location_variance = (0.0, 0.0, 1.0) if own_unit else _location(sources, spread)
     return TargetPrior(

@@ -188,10 +188,21 @@ def test_intervals_widen_where_completion_left_much_open() -> None:
     unsure = torch.linspace(0.0, 1.0, 6, dtype=torch.float64)
     known = prior.config_covariance
     wide = replace(prior, config_covariance=known + torch.diag(unsure), unsure=unsure).widened()
-    share = 2.0 / prior.sources.shape[0]  # a mean of sources has the variance of one divided by their number
     torch.testing.assert_close(
-        wide.config_covariance, (known + torch.diag(share * unsure)) * torch.outer(prior.spread, prior.spread)
+        wide.config_covariance, (known + torch.diag(2.0 * unsure)) * torch.outer(prior.spread, prior.spread)
     )
+
+
+def test_what_completion_left_open_of_a_mean_of_sources_falls_with_their_number() -> None:
+    features = torch.linspace(0, 1, 6).double()[:, None]
+
+    def unsure(n_source: int) -> float:
+        sources = standardize(torch.logit(small_curves(n_source)[:, 0]))
+        told = fit_prior(replace(sources, unsure=torch.ones(n_source, 6, dtype=torch.float64)), features, 5)
+        return float((told.unsure * told.epoch_covariances[0].diagonal().mean()).mean())
+
+    assert unsure(2) == pytest.approx(0.5)
+    assert 0.25 <= unsure(4) < 0.35
 
 
 def test_a_source_that_agrees_with_none_and_is_hardly_known_makes_configurations_no_less_sure() -> None:
