@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+_BY_CHANCE = 2.0  # standard errors by which a mean of correlations may differ from 0 by chance
 _ENOUGH = 0.25  # mean correlation between sources from which on they are believed in full
 
 
@@ -31,8 +32,8 @@ def correlations(curves: Tensor) -> Tensor:
 def shares(curves: Tensor) -> Tensor:
     """Return how much each source counts in their mean: in proportion to its mean correlation with the others.
 
-    None counts for less than the standard error of a correlation by chance, so that sources of which none agrees with
-    another count alike. Two sources always do.
+    None counts for less than such a mean may be by chance, two standard errors, so that sources of which none agrees
+    with another count alike. Two sources always do.
 
     Args:
         curves: ``Z``, shape ``(n_source, n_config, n_column)``, at least one source.
@@ -44,7 +45,7 @@ def shares(curves: Tensor) -> Tensor:
         >>> import torch
         >>> up = torch.arange(64.0).double()[:, None].expand(3, 64, 1)
         >>> shares(torch.cat([up, -up[:1]])).mul(100).round().tolist()
-        [30.0, 30.0, 30.0, 11.0]
+        [29.0, 29.0, 29.0, 13.0]
     """
     return _shares(correlations(curves), n_config=curves.shape[1])
 
@@ -52,7 +53,7 @@ def shares(curves: Tensor) -> Tensor:
 def _shares(between: Tensor, *, n_config: int) -> Tensor:
     n = between.shape[0]
     agreed = (between.sum(1) - between.diagonal()) / max(n - 1, 1)
-    counted: Tensor = agreed.clamp_min(n_config**-0.5)
+    counted: Tensor = agreed.clamp_min(_BY_CHANCE * (n_config * max(n - 1, 1)) ** -0.5)
     return counted / counted.sum()
 
 
