@@ -54,8 +54,10 @@ class Coefficients:
         return (1.0 - self.covariance[..., 0, 0] / prior).clamp(0.0, 1.0)
 
 
-def share(alone: Coefficients, by_curve: Coefficients, *, prior: Tensor, own: Tensor) -> tuple[Coefficients, Tensor]:
-    """Let sources inform each other about every configuration.
+def share(
+    alone: Coefficients, by_curve: Coefficients, *, prior: Tensor, own: Tensor, asked: Tensor | None = None
+) -> tuple[Coefficients, Tensor]:
+    """Let sources inform each other about configurations.
 
     Args:
         alone: What all curves of a source say of its coefficients.
@@ -63,9 +65,10 @@ def share(alone: Coefficients, by_curve: Coefficients, *, prior: Tensor, own: Te
             sources are linked: it makes few independent readings.
         prior: Variance of a coefficient before any curve was seen, a scalar.
         own: The part of it by which configurations of a source differ, a scalar.
+        asked: Rows of the configurations in question, while all of them tell how sources are linked; None asks for all.
 
     Returns:
-        What the curves of all sources say, and the loadings, ``(n_source,)``.
+        What the curves of all sources say of those asked for, and the loadings, ``(n_source,)``.
 
     Example:
         >>> import torch
@@ -89,15 +92,15 @@ def share(alone: Coefficients, by_curve: Coefficients, *, prior: Tensor, own: Te
     loadings = torch.full_like(average[:, 0, 0], _FIRST)
     for _ in range(_STEPS):
         loadings = readings.better(loadings, counts)
-    parts = [read(rows).posterior(loadings) for rows in torch.split(everyone, _ROWS)]
+    parts = [read(rows).posterior(loadings) for rows in torch.split(everyone if asked is None else asked, _ROWS)]
     means, covariances = torch.cat([part.mean for part in parts], 1), torch.cat([part.covariance for part in parts], 1)
     return Coefficients(means, covariances), loadings
 
 
 def _counts(known: Tensor, by_curve: Tensor) -> Tensor:
     """How many configurations each one counts for in a source's link to others, ``(n_source, n_config)``."""
-    read, all_ = (share * (share.sum(0) - share).clamp_max(1.0) for share in (by_curve, known))
-    smooth = (all_ - read).clamp_min(0.0)
+    read, linked = (part * (part.sum(0) - part).clamp_max(1.0) for part in (by_curve, known))
+    smooth = (linked - read).clamp_min(0.0)
     return read + smooth * (_SMOOTH / smooth.sum(1, keepdim=True).clamp_min(_SMOOTH))
 
 

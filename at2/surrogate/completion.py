@@ -257,20 +257,23 @@ class _Completion:
         for source in range(self.z.shape[0]):  # rows elsewhere tell how sources are linked, and are not asked for
             asked = torch.nonzero(~self._whole(n_config)[source])[:, 0]
             alone.mean[source, asked], alone.covariance[source, asked] = self._predict(source, asked, n_config)
-        if self.z.shape[0] > 1:
-            alone = self._informed(alone, by_curve)
+        never = self.length[:, :n_config] == 0
+        if self.z.shape[0] > 1 and bool(never.any()):
+            self._inform(alone, by_curve, never)
         return Coefficients(alone.mean[:, :n_config], alone.covariance[:, :n_config])
 
-    def _informed(self, alone: Coefficients, by_curve: Coefficients) -> Coefficients:
-        """Let other sources say what to expect of the configurations that a source has never run.
+    def _inform(self, alone: Coefficients, by_curve: Coefficients, never: Tensor) -> None:
+        """Put in what other sources let expect of the configurations of the grid that a source has never run.
 
         A curve that was stopped speaks for itself: those that went on elsewhere are no measure of it.
         """
-        both, loadings = share(alone, by_curve, prior=self.total, own=self.total - self.kernel.constant)
+        asked = torch.nonzero(never.any(0))[:, 0]
+        own = self.total - self.kernel.constant
+        both, loadings = share(alone, by_curve, prior=self.total, own=own, asked=asked)
         _LOG.debug("loadings of the sources on what their levels have in common: %s", loadings.tolist())
-        never = (self.length == 0)[:, :, None]
-        mean = torch.where(never, both.mean, alone.mean)
-        return Coefficients(mean, torch.where(never[..., None], both.covariance, alone.covariance))
+        source, row = torch.nonzero(never[:, asked], as_tuple=True)
+        alone.mean[source, asked[row]] = both.mean[source, row]
+        alone.covariance[source, asked[row]] = both.covariance[source, row]
 
     def _by_curve(self) -> Coefficients:
         """What each row's own curve on a source says of its coefficients there."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from at2.errors import ShapeError, TableError
 from at2.surrogate import History
+from at2.surrogate.common_values import Coefficients
 from at2.surrogate.completion import CompletionSettings, _Completion, complete
 from at2.surrogate.warp import LogitWarp
 
@@ -90,6 +91,20 @@ def test_a_configuration_that_other_sources_ran_is_expected_where_it_lies_there(
     error, spread = (done.mean[0, asked] - whole[0, asked])[:, -1], whole[0, :, -1].std()
     assert float(error.square().mean().sqrt()) < 0.5 * float(spread)  # 1 for what its own curves say: the mean
     assert 0.5 < float((error.square() / done.variance[0, asked, -1]).mean()) < 2.0
+
+
+def test_a_curve_that_was_stopped_speaks_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, features = truth()
+    values[0, :, :8, 3:] = values[0, :, 20:] = NAN
+    informed = complete(History(values, features)).mean
+
+    def alone(known: Coefficients, *_: object, asked: torch.Tensor, **__: object) -> tuple[Coefficients, torch.Tensor]:
+        return known.of(asked), torch.zeros(S)
+
+    monkeypatch.setattr("at2.surrogate.completion.share", alone)
+    by_itself = complete(History(values, features)).mean
+    assert torch.equal(informed[:, :20], by_itself[:, :20])
+    assert not torch.equal(informed[0, 20:], by_itself[0, 20:])
 
 
 def test_curves_elsewhere_inform_the_grid_and_have_no_rows() -> None:

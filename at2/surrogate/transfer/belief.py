@@ -263,8 +263,7 @@ class WeightedBelief:
         """Return mean and standard deviation of the weight of every source, each ``(n_source,)``.
 
         Before the first reading it is the share of the source (see `at2.surrogate.transfer.agreement.shares`), about
-        1 / n_source where all agree alike. Sources left out because their curves were all alike
-        are not among them.
+        1 / n_source where all agree alike. Sources left out because their curves were all alike are not among them.
         """
         which = self._posterior.leading(_N_LEADING)
         mean, variance = self._posterior.source_weights(which)
