@@ -163,6 +163,8 @@ def _kernel(raw: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
 class _Whitened:
     """Curves and their masks under one covariance: what each says, in units of its own uncertainty.
 
+    Curves that break off at the same epoch share their matrices.
+
     Args:
         filled: Curves, 0 where nothing was run, shape ``(n, T)``.
         seen: Where something was run, same shape.
@@ -171,18 +173,31 @@ class _Whitened:
     """
 
     def __init__(self, filled: Tensor, seen: Tensor, covariance: Tensor, noise: Tensor | float) -> None:
-        both = (seen[:, :, None] & seen[:, None, :]).to(covariance.dtype)
-        diagonal = torch.where(seen, noise * torch.ones_like(covariance[0]), torch.ones_like(covariance[0]))
+        masks, self.mask, count = torch.unique(seen, dim=0, return_inverse=True, return_counts=True)
+        both = (masks[:, :, None] & masks[:, None, :]).to(covariance.dtype)
+        diagonal = torch.where(masks, noise * torch.ones_like(covariance[0]), torch.ones_like(covariance[0]))
         lower = torch.linalg.cholesky(both * covariance + torch.diag_embed(diagonal))
-        self.log_root: Tensor = lower.diagonal(dim1=1, dim2=2).log().sum()  # half the log determinant of all curves
-        self.root = torch.linalg.solve_triangular(lower, torch.diag_embed(seen.to(covariance.dtype)), upper=False)
-        self.white = (self.root @ filled[:, :, None])[:, :, 0]  # (n, T)
+        self.count = count.to(covariance.dtype)
+        self.log_root: Tensor = self.count @ lower.diagonal(dim1=1, dim2=2).log().sum(1)  # half of all log determinants
+        self.root = torch.linalg.solve_triangular(lower, torch.diag_embed(masks.to(covariance.dtype)), upper=False)
+        self.white = self.of_curves(self.root, filled)
+
+    def of_curves(self, by_mask: Tensor, vectors: Tensor) -> Tensor:
+        """Multiply each curve's vector ``(n, T)`` by the matrix of its mask, of ``(n_mask, T, T)``."""
+        products: Tensor = (by_mask[self.mask] @ vectors[:, :, None])[:, :, 0]
+        return products
+
+    def squared(self, by_mask: Tensor) -> Tensor:
+        """Sum over curves of ``A' A`` for the matrix A of their mask, of ``(n_mask, T, T)``."""
+        flat = (self.count.sqrt()[:, None, None] * by_mask).flatten(0, 1)
+        total: Tensor = flat.T @ flat
+        return total
 
     def _about_mean(self, prior: Tensor) -> tuple[Tensor, Tensor]:
         """What curves say about the mean curve: their pull ``(T,)``, and the system ``(T, T)`` that solves for it."""
-        flat = self.root.flatten(0, 1)
         eye = torch.eye(prior.shape[0], dtype=prior.dtype, device=prior.device)
-        return flat.T @ self.white.flatten(), eye + prior @ (flat.T @ flat)
+        pull = self.of_curves(self.root.mT, self.white).sum(0)
+        return pull, eye + prior @ self.squared(self.root)
 
     def mean_curve(self, prior: Tensor) -> Tensor:
         """Expected mean curve ``(T,)`` given all curves, whatever made them break off, under a prior around 0."""
@@ -233,10 +248,10 @@ def _improve(filled: Tensor, seen: Tensor, covariance: Tensor, start: Tensor, no
     n, n_epoch = filled.shape
     whitened = _Whitened(filled, seen, covariance, noise)
     mean = whitened.mean_curve(prior)
-    half = whitened.root @ covariance  # (n, T, T)
-    deviation = (half.mT @ (whitened.white[:, :, None] - whitened.root @ mean[:, None]))[:, :, 0]
-    flat = half.reshape(n * n_epoch, n_epoch)
-    second = deviation.T @ deviation + n * covariance - flat.T @ flat
+    half = whitened.root @ covariance  # (n_mask, T, T)
+    surprise = whitened.white - (whitened.root @ mean)[whitened.mask]
+    deviation = whitened.of_curves(half.mT, surprise)
+    second = deviation.T @ deviation + n * covariance - whitened.squared(half)
     pseudo = float(max(n_epoch, 10))
     better: Tensor = (pseudo * start + second) / (pseudo + n)
     return 0.5 * (better + better.T)

@@ -23,9 +23,11 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,34 @@ def log_evidence(kernel: Tensor, white: WhiteCurves, gram: Tensor) -> Tensor:
     Returns:
         A scalar tensor, the sum over tasks.
     """
-    lower = torch.linalg.cholesky(_white_covariance(kernel, gram, white.targets.shape[-1]))
-    solved = torch.linalg.solve_triangular(lower, white.targets.flatten(-2)[..., None], upper=False)
-    density: Tensor = -0.5 * solved.square().sum() - lower.diagonal(dim1=-2, dim2=-1).log().sum()
+    covariance = _white_covariance(kernel, gram, white.targets.shape[-1])
+    density: Tensor = _LogDensity.apply(covariance, white.targets.flatten(-2))  # type: ignore[no-untyped-call]
     return density
+
+
+class _LogDensity(torch.autograd.Function):
+    """Log density of normal vectors ``(..., m)`` with covariances ``(..., m, m)``, without its constant.
+
+    The slope in a covariance B, ``(B^-1 u u' B^-1 - B^-1) / 2``, costs less than one through the steps of a
+    factorization. There is none in the vectors.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, covariance: Tensor, vectors: Tensor) -> Tensor:
+        """Sum over all vectors."""
+        lower = torch.linalg.cholesky(covariance)
+        solved = torch.cholesky_solve(vectors[..., None], lower)[..., 0]
+        ctx.save_for_backward(lower, solved)
+        density: Tensor = -0.5 * (vectors * solved).sum() - lower.diagonal(dim1=-2, dim2=-1).log().sum()
+        return density
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
+        """Slope of the result, times that of what follows."""
+        lower, solved = ctx.saved_tensors
+        outer = solved[..., :, None] * solved[..., None, :]
+        return slopes[0] * 0.5 * (outer - torch.cholesky_inverse(lower)), None
 
 
 class LatentPosterior:

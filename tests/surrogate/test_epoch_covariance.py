@@ -2,7 +2,7 @@
 
 import torch
 
-from at2.surrogate.epoch_covariance import EpochModel, fit_epochs
+from at2.surrogate.epoch_covariance import EpochModel, _Whitened, fit_epochs
 from at2.surrogate.kernels import EpochKernel
 
 T = 12
@@ -83,3 +83,21 @@ def test_very_long_curves_are_estimated_at_some_epochs_and_interpolated() -> Non
     expected = level.mean() - 2.0 / epochs.sqrt()
     torch.testing.assert_close(found.mean[10:], expected[10:], atol=0.2, rtol=0)
     assert 0.5 < float(found.covariance[200, 350] / level.var()) < 1.5
+
+
+def test_curves_that_share_a_mask_are_whitened_as_each_one_alone() -> None:
+    curves, _, covariance = draw(9)
+    seen = torch.arange(T) < torch.tensor([12, 3, 7, 3, 12, 1, 7, 3, 12])[:, None]
+    seen[3, 1] = False  # a gap
+    noise, prior, total = 0.1, torch.eye(T, dtype=torch.float64), torch.zeros(T, T, dtype=torch.float64)
+    pull, log_density = torch.zeros(T, dtype=torch.float64), 0.0
+    for curve, at in zip(curves, seen, strict=True):
+        own = covariance[at][:, at] + noise * torch.eye(int(at.sum()), dtype=torch.float64)
+        total[torch.outer(at, at)] += torch.linalg.inv(own).flatten()
+        pull[at] += torch.linalg.solve(own, curve[at])
+        log_density += float(curve[at] @ torch.linalg.solve(own, curve[at]) + torch.logdet(own))
+    system = prior + total  # of the mean curve, under a prior with variance 1
+    log_density += float(torch.logdet(system) - pull @ torch.linalg.solve(system, pull))
+    whitened = _Whitened(torch.where(seen, curves, 0.0), seen, covariance, noise)
+    torch.testing.assert_close(whitened.mean_curve(prior), torch.linalg.solve(system, pull))
+    assert abs(2.0 * float(whitened.negative_log_density(prior)) - log_density) < 1e-8

@@ -101,6 +101,10 @@ def test_the_gradient_of_the_evidence(generator: torch.Generator) -> None:
     white = whiten(curves, torch.randn(T, 2, dtype=torch.float64, generator=generator), torch.ones(T).double())
     gram, root = white.flat_roots @ white.flat_roots.T, random_psd(3, generator).requires_grad_()
     assert torch.autograd.gradcheck(lambda r: log_evidence(r @ r.T, white, gram), root)
+    twice = WhiteCurves(torch.stack([white.roots, 0.5 * white.roots]), torch.stack([white.targets, -white.targets]))
+    grams = twice.flat_roots @ twice.flat_roots.mT  # two tasks, each with a kernel of its own
+    roots = torch.stack([root, 2.0 * root]).detach().requires_grad_()
+    assert torch.autograd.gradcheck(lambda r: log_evidence(r @ r.mT, twice, grams), roots)
 
 
 def test_a_row_updated_on_its_own_curve_is_the_same_as_one_conditioned_with_the_others(
