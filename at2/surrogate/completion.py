@@ -68,11 +68,13 @@ class Completed:
         mean: Expected values, shape ``(n_source, n_config, n_epoch)``; the mean over seeds where that was measured.
         variance: Their variances without the noise of a reading, same shape; 0 where measured.
         exact: Whether all was measured.
+        broken_off: Share of each curve after its last reading, ``(n_source, n_config)``; 0 where there is none.
     """
 
     mean: Tensor
     variance: Tensor
     exact: bool
+    broken_off: Tensor
 
 
 @torch.no_grad()
@@ -116,7 +118,7 @@ def complete(
     grid = read(history)
     measured = torch.isfinite(grid)
     if bool(measured.all()):
-        return Completed(grid, torch.zeros_like(grid), exact=True)
+        return Completed(grid, torch.zeros_like(grid), exact=True, broken_off=torch.zeros_like(grid[:, :, 0]))
     curves, features = grid, history.features
     if history.elsewhere is not None:
         curves = torch.cat([grid, read(history.elsewhere)], dim=1)
@@ -126,7 +128,14 @@ def complete(
     if best_so_far:
         mean, variance = at_least(_reached(grid), mean, variance)
     mean, variance = torch.where(measured, grid, mean), torch.where(measured, 0.0, variance)
-    return Completed(mean.cummax(-1).values if best_so_far else mean, variance, exact=False)
+    mean = mean.cummax(-1).values if best_so_far else mean
+    return Completed(mean, variance, exact=False, broken_off=_broken_off(measured).to(mean))
+
+
+def _broken_off(measured: Tensor) -> Tensor:
+    """Share of the epochs after the last measured one, 0 for curves without any, ``(n_source, n_config)``."""
+    after = ~measured.flip(-1).cummax(-1).values.flip(-1)
+    return after.double().mean(-1) * measured.any(-1)
 
 
 def _reached(curves: Tensor) -> Tensor:

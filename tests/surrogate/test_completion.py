@@ -44,6 +44,15 @@ def test_a_seed_that_is_missing_leaves_the_others() -> None:
     torch.testing.assert_close(done.mean[0, 3], LogitWarp().forward(values[0, 0, 3]))
 
 
+def test_how_much_of_each_curve_lies_after_its_last_reading() -> None:
+    values, features = truth()
+    values[0, :, 0, 2:] = values[1, :, 1] = values[2, :, 2, 3] = NAN  # stopped, never run, a gap
+    done = complete(History(values, features), best_so_far=True, settings=QUICK)
+    assert float(done.broken_off[0, 0]) == (T - 2) / T
+    assert float(done.broken_off.sum()) == (T - 2) / T
+    assert not bool(complete(History(*truth())).broken_off.any())
+
+
 def test_one_missing_cell_is_nearly_a_complete_history() -> None:
     values, features = truth()
     whole = complete(History(values, features)).mean

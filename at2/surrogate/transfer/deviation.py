@@ -45,6 +45,38 @@ def epoch_covariance(residuals: Tensor, weights: Tensor, *, trust: float = 1.0) 
     return share_of_deviation(n_source) * (covariance * torch.outer(rest, rest) + torch.diag(noise)) + floor
 
 
+def less_of_readings(between: Tensor, doubt: float) -> Tensor:
+    """Return a covariance between columns in which readings say less of the best of the curve.
+
+    Completed curves go on as they began, so that what sources with broken-off curves leave of one another says more
+    of early readings than whole curves would. Where it is in doubt altogether, the correlation of a reading with the
+    best of the curve is multiplied by itself, in units of that of the last epoch; what it loses counts as noise.
+
+    Args:
+        between: ``Ke``, shape ``(n_column, n_column)``.
+        doubt: How far the correlations are in doubt, in [0, 1].
+
+    Returns:
+        Tensor of the same shape and diagonal.
+
+    Example:
+        >>> import torch
+        >>> between = torch.tensor([[1.0, 0.4, 0.4], [0.4, 1.0, 0.8], [0.4, 0.8, 1.0]], dtype=torch.float64)
+        >>> less_of_readings(between, 1.0)[-1].mul(100).round().tolist()
+        [20.0, 80.0, 100.0]
+    """
+    size = between.diagonal().sqrt()
+    correlation = between / torch.outer(size, size)
+    before = correlation[:, -1]
+    least = before.clamp_min(0.0) / before[-2].clamp_min(0.1)
+    after = before * (1.0 - doubt + doubt * least.clamp_max(1.0))
+    after[-1] = 1.0
+    less = correlation - torch.outer(before, before) + torch.outer(after, after)
+    less = less + torch.diag((1.0 - less.diagonal()).clamp_min(0.0))
+    covariance: Tensor = less * torch.outer(size, size)
+    return covariance
+
+
 def common_covariance(common: Tensor) -> Tensor:
     """Return the covariance between columns of what all configurations of a target have in common.
 

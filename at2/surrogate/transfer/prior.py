@@ -16,6 +16,7 @@ from at2.surrogate.transfer.deviation import (
     epoch_covariance,
     generic_config_kernel,
     generic_epoch_covariance,
+    less_of_readings,
     spread_by_rank,
 )
 from at2.surrogate.transfer.residuals import (
@@ -37,6 +38,7 @@ _LARGEST_LOCATION_VARIANCE = 1e6  # in units of s^2; numbers stay exact enough
 _UNKNOWN_SCALE_SPREAD = 1.0  # the same without sources
 _UNKNOWN_LOCATION_SPREAD = 2.0  # prior standard deviation of the location without sources, in scales
 _TREND_SPREAD = 2.0  # the same of the size of each trend that all curves share
+_MUCH_BROKEN_OFF = 0.25  # share of what counts, after the last readings of its curves, that is in doubt altogether
 _DOUBT = 0.5  # probability that curves go as without sources, where sources do not agree at all
 _FIRST_NOISE = (0.0, 10.0)  # variances of noise that the first reading of a curve may have, without sources
 
@@ -154,10 +156,11 @@ def fit_prior(
     """
     z = sources.curves
     weights, left = rank_weights(z), leave_one_out_residuals(z)
-    rises = learn_rises(z, left)
+    doubted = _doubt_of_readings(sources, weights)
+    rises = learn_rises(z, left).doubted(doubted)
     common, residuals = split_common(left, weights)
     believed = trust(z)
-    between = epoch_covariance(residuals, weights, trust=believed)
+    between = less_of_readings(epoch_covariance(residuals, weights, trust=believed), doubted)
     doubt = 1.0 - believed if sources.n_source > 1 else 0.0  # nothing speaks against a single source
     ways, probabilities = _ways(between, n_epoch, doubt)
     together = _together(config_covariance(residuals, features, between, seed=seed), features, doubt)
@@ -183,6 +186,12 @@ def fit_prior(
         log_scale_spread=spread,
         way_probabilities=probabilities,
     )
+
+
+def _doubt_of_readings(sources: Sources, weights: Tensor) -> float:
+    """How far curves that broke off, as they count for deviations, put in doubt how curves go; in [0, 1]."""
+    share = float((weights * sources.broken_off).sum(1).mean())
+    return min(share / _MUCH_BROKEN_OFF, 1.0)
 
 
 def _ways(between: Tensor, n_epoch: int, doubt: float) -> tuple[Tensor, tuple[float, ...]]:

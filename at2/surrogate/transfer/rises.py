@@ -16,7 +16,7 @@ symbol   meaning                                                       shape
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -48,6 +48,13 @@ class Rises:
     def bend(self, mean: Tensor) -> Tensor:
         """Return mean curves ``(n_config, n_column)`` whose rises are as large as expected; values stay."""
         return mean + (1.0 - self.share) * self.rise
+
+    def doubted(self, doubt: float) -> Rises:
+        """Return rises of which less was learnt: at a doubt of 1 all of them are expected, and nothing is left open.
+
+        Rises of curves that broke off are mostly what completion put in; how sources repeat those says nothing.
+        """
+        return replace(self, share=self.share + doubt * (1.0 - self.share), covariance=(1.0 - doubt) * self.covariance)
 
 
 def learn_rises(curves: Tensor, residuals: Tensor) -> Rises:

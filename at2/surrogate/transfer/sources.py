@@ -25,6 +25,8 @@ class Sources:
             epochs, shape ``(n_source, n_config)``; 0 where the task has run it.
         left_open: The same of each column, averaged over tasks and configurations, shape ``(n_epoch + 1,)``; the best
             of a curve is as open as its end.
+        broken_off: Share of each curve after its last reading, which completion put in, shape
+            ``(n_source, n_config)``; 0 where the task has never run the configuration.
         kept: Which of the given tasks are among them, shape ``(n_given,)``.
     """
 
@@ -33,6 +35,7 @@ class Sources:
     log_scale: Tensor
     unsure: Tensor
     left_open: Tensor
+    broken_off: Tensor
     kept: Tensor
 
     @property
@@ -42,7 +45,12 @@ class Sources:
 
 
 def standardize(
-    curves: Tensor, variance: Tensor | None = None, *, poor_drawn_in: bool = False, leads_levelled: bool = False
+    curves: Tensor,
+    variance: Tensor | None = None,
+    *,
+    broken_off: Tensor | None = None,
+    poor_drawn_in: bool = False,
+    leads_levelled: bool = False,
 ) -> Sources:
     """Standardize complete latent curves task by task.
 
@@ -51,6 +59,7 @@ def standardize(
     Args:
         curves: Latent curves, shape ``(n_source, n_config, n_epoch)``, finite.
         variance: What completion left open, same shape; None for observed curves.
+        broken_off: Share of each curve after its last reading, shape ``(n_source, n_config)``; None for whole curves.
         poor_drawn_in: Whether poor values are drawn in further than good ones.
         leads_levelled: Whether a task whose best configuration leads the median one by more than 1.5 standard
             deviations gets a larger unit, in which it leads by 1.5: where few configurations learn anything, they lead
@@ -75,7 +84,8 @@ def standardize(
     z = (full[kept] - location[kept, None, None]) / scale[kept, None, None]
     left = torch.zeros_like(z) if variance is None else _left_open(variance, scale)[kept]
     columns = left.sum((0, 1)) / max(left.shape[0] * left.shape[1], 1)
-    return Sources(z, location[kept], scale[kept].log(), left[:, :, :-1].mean(2), columns, kept)
+    cut = curves.new_zeros(curves.shape[:2]) if broken_off is None else broken_off
+    return Sources(z, location[kept], scale[kept].log(), left[:, :, :-1].mean(2), columns, cut[kept], kept)
 
 
 def _left_open(variance: Tensor, scale: Tensor) -> Tensor:

@@ -119,7 +119,11 @@ class WeightedSources:
             variance = None if completed.exact else completed.variance
             # intervals of poor readings need them as they are
             return standardize(
-                completed.mean, variance, poor_drawn_in=best_so_far and unlimited, leads_levelled=best_so_far
+                completed.mean,
+                variance,
+                broken_off=completed.broken_off if best_so_far else None,
+                poor_drawn_in=best_so_far and unlimited,
+                leads_levelled=best_so_far,
             )
 
         def prior(learnt: Sources) -> TargetPrior:

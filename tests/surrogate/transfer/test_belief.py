@@ -20,7 +20,7 @@ from at2.surrogate.transfer.deviation import (
 )
 from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
-from at2.surrogate.transfer.prior import fit_prior
+from at2.surrogate.transfer.prior import TargetPrior, fit_prior
 from at2.surrogate.transfer.residuals import leave_one_out_residuals, rank_weights, split_common
 from at2.surrogate.transfer.sources import standardize
 from at2.surrogate.warp import LogitWarp
@@ -232,6 +232,24 @@ def test_knowing_less_of_late_epochs_does_not_make_their_intervals_narrower() ->
         widths.append((torch.logit(high) - torch.logit(low)).mean(0))
     growth = widths[1] / widths[0]
     assert float(growth[6:].min()) > float(growth[0])
+
+
+def test_curves_that_broke_off_say_less_of_how_curves_go() -> None:
+    curves, features = torch.logit(small_curves(4)[:, 0]), torch.linspace(0, 1, 6).double()[:, None]
+
+    def learn(share: float) -> TargetPrior:
+        cut = torch.full((4, 6), share, dtype=torch.float64)
+        return fit_prior(standardize(curves, broken_off=cut), features, 5)
+
+    def early(prior: TargetPrior) -> float:
+        between = prior.epoch_covariances[0]
+        return float((between[0, -1] / (between[0, 0] * between[-1, -1]).sqrt()).abs())
+
+    whole, half, most = learn(0.0), learn(0.125), learn(0.6)
+    assert early(whole) > early(half) > early(most)
+    torch.testing.assert_close(most.epoch_covariances.diagonal(0, 1, 2), whole.epoch_covariances.diagonal(0, 1, 2))
+    assert not bool(most.rise_covariance.any())
+    torch.testing.assert_close(whole.epoch_covariances, fit_prior(standardize(curves), features, 5).epoch_covariances)
 
 
 def test_intervals_widen_with_the_spread_and_decisions_do_not() -> None:

@@ -49,6 +49,15 @@ def test_a_bent_mean_keeps_values_and_repeats_a_share_of_the_rises() -> None:
     torch.testing.assert_close(after, 0.5 * before)
 
 
+def test_rises_in_doubt_are_expected_as_they_are() -> None:
+    rises = learn(curves_with_rises(shared=False))
+    half, whole = rises.doubted(0.5), rises.doubted(1.0)
+    torch.testing.assert_close(half.share, 0.5 * (1.0 + rises.share))
+    torch.testing.assert_close(half.covariance, 0.5 * rises.covariance)
+    assert whole.share.tolist() == [1.0] * len(whole.share)
+    assert not bool(whole.covariance.any())
+
+
 @pytest.mark.parametrize("n_source", [1, 2, 5])
 def test_the_covariance_is_positive_definite_and_a_single_source_is_repeated_in_full(n_source: int) -> None:
     rises = learn(small_curves(n_source)[:, 0])
