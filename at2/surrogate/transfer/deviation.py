@@ -12,6 +12,7 @@ from at2.surrogate.kernels import ConfigKernel, embed
 
 _SHRINK = 0.2  # share of the variance in an epoch covariance that counts as noise of the reading
 _READING_NOISE = 0.03  # variance of a reading's noise without sources
+_LEAST_OF_LAST = 0.1  # correlation of the last epoch with the best of the curve, at least, as a unit of others
 _LEADING = 8  # components over the epochs in which configurations are compared
 _NEIGHBOURS = 0.1  # standard deviation, in shares of the ranks, of the window in which spreads are averaged
 _BANDS = 64  # of equal numbers of ranks
@@ -57,7 +58,7 @@ def less_of_readings(between: Tensor, doubt: float) -> Tensor:
         doubt: How far the correlations are in doubt, in [0, 1].
 
     Returns:
-        Tensor of the same shape and diagonal.
+        Tensor of the same shape and diagonal; the same tensor where nothing is in doubt.
 
     Example:
         >>> import torch
@@ -65,11 +66,13 @@ def less_of_readings(between: Tensor, doubt: float) -> Tensor:
         >>> less_of_readings(between, 1.0)[-1].mul(100).round().tolist()
         [20.0, 80.0, 100.0]
     """
+    if doubt == 0.0:
+        return between
     size = between.diagonal().sqrt()
     correlation = between / torch.outer(size, size)
     before = correlation[:, -1]
-    least = before.clamp_min(0.0) / before[-2].clamp_min(0.1)
-    after = before * (1.0 - doubt + doubt * least.clamp_max(1.0))
+    factor = (before / before[-2].clamp_min(_LEAST_OF_LAST)).clamp(0.0, 1.0)
+    after = before * (1.0 - doubt + doubt * factor)
     after[-1] = 1.0
     less = correlation - torch.outer(before, before) + torch.outer(after, after)
     less = less + torch.diag((1.0 - less.diagonal()).clamp_min(0.0))

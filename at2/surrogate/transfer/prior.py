@@ -38,7 +38,7 @@ _LARGEST_LOCATION_VARIANCE = 1e6  # in units of s^2; numbers stay exact enough
 _UNKNOWN_SCALE_SPREAD = 1.0  # the same without sources
 _UNKNOWN_LOCATION_SPREAD = 2.0  # prior standard deviation of the location without sources, in scales
 _TREND_SPREAD = 2.0  # the same of the size of each trend that all curves share
-_MUCH_BROKEN_OFF = 0.25  # share of what counts, after the last readings of its curves, that is in doubt altogether
+_MUCH_BROKEN_OFF = 0.25  # where this share of the curves lies after their last readings, all is completion's
 _DOUBT = 0.5  # probability that curves go as without sources, where sources do not agree at all
 _FIRST_NOISE = (0.0, 10.0)  # variances of noise that the first reading of a curve may have, without sources
 
@@ -156,11 +156,11 @@ def fit_prior(
     """
     z = sources.curves
     weights, left = rank_weights(z), leave_one_out_residuals(z)
-    doubted = _doubt_of_readings(sources, weights)
-    rises = learn_rises(z, left).doubted(doubted)
+    put_in = _put_in(sources, weights)
+    rises = learn_rises(z, left).doubted(put_in)
     common, residuals = split_common(left, weights)
     believed = trust(z)
-    between = less_of_readings(epoch_covariance(residuals, weights, trust=believed), doubted)
+    between = less_of_readings(epoch_covariance(residuals, weights, trust=believed), put_in)
     doubt = 1.0 - believed if sources.n_source > 1 else 0.0  # nothing speaks against a single source
     ways, probabilities = _ways(between, n_epoch, doubt)
     together = _together(config_covariance(residuals, features, between, seed=seed), features, doubt)
@@ -188,8 +188,8 @@ def fit_prior(
     )
 
 
-def _doubt_of_readings(sources: Sources, weights: Tensor) -> float:
-    """How far curves that broke off, as they count for deviations, put in doubt how curves go; in [0, 1]."""
+def _put_in(sources: Sources, weights: Tensor) -> float:
+    """How far completion, not the sources, says how the curves go that deviations are learnt from; in [0, 1]."""
     share = float((weights * sources.broken_off).sum(1).mean())
     return min(share / _MUCH_BROKEN_OFF, 1.0)
 

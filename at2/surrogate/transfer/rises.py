@@ -53,6 +53,9 @@ class Rises:
         """Return rises of which less was learnt: at a doubt of 1 all of them are expected, and nothing is left open.
 
         Rises of curves that broke off are mostly what completion put in; how sources repeat those says nothing.
+
+        Args:
+            doubt: In [0, 1].
         """
         return replace(self, share=self.share + doubt * (1.0 - self.share), covariance=(1.0 - doubt) * self.covariance)
 

@@ -1,4 +1,4 @@
-"""at2/surrogate/transfer/deviation.py: the fit of the kernel between configurations."""
+"""at2/surrogate/transfer/deviation.py: the fit of the kernel between configurations, and what readings say."""
 
 import pytest
 import torch
