@@ -13,16 +13,17 @@ from at2.surrogate.transfer.view import View, is_time_to_settle
 from at2.surrogate.warp import AffineWarp, LogitWarp, Warp, choose_warp
 
 
-def cold_belief(start: Callable[[], Posterior], warp: Warp) -> SettlingBelief:
+def cold_belief(warp: Warp, *, values: Callable[[], Posterior], readings: Callable[[], Posterior]) -> SettlingBelief:
     """Return what is believed without sources; its unit is settled again as readings come in.
 
     Args:
-        start: Makes the state before the first reading.
         warp: Warp to use until there are readings.
+        values: Makes the hypotheses about the best reading so far, before the first of them.
+        readings: Makes those about readings.
     """
     return SettlingBelief(
         View(warp),
-        make=lambda view: WeightedBelief(start(), view.warp, readings=start),
+        make=lambda view: WeightedBelief(values(), view.warp, readings=readings),
         see=lambda values, now: View(_unit_of(values)) if is_time_to_settle(len(values)) else now,
     )
 

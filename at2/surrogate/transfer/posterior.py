@@ -28,12 +28,14 @@ class Posterior:
         hypotheses: The grid.
         temper: Power of the likelihood in the weights of hypotheses, in (0, 1]: below 1 because readings are less
             independent than any hypothesis says.
+        count: As how many independent readings all of them count in the weights, however many they are: the power
+            is besides at most ``count / (count + n)`` after n readings.
     """
 
-    def __init__(self, hypotheses: Hypotheses, *, temper: float = 0.15) -> None:
+    def __init__(self, hypotheses: Hypotheses, *, temper: float = 0.15, count: float = math.inf) -> None:
         prior = hypotheses.prior
         n_hypothesis, like = len(hypotheses), prior.mean
-        self.hypotheses, self.temper = hypotheses, temper
+        self.hypotheses, self.temper, self.count = hypotheses, temper, count
         self.n = 0
         self._factor = like.new_zeros(n_hypothesis, 0, 0)
         self._whitened = like.new_zeros(n_hypothesis, 0, 2)
@@ -100,7 +102,8 @@ class Posterior:
         if h.prior.has_own_unit:
             s = self._likely_unit() * s
         self.log_likelihood = self._log_likelihood(s)
-        joint = torch.softmax((self.temper * self.log_likelihood + self._log_prior()).flatten(), 0)
+        power = min(self.temper, 1.0 / (1.0 + self._n_real / self.count))
+        joint = torch.softmax((power * self.log_likelihood + self._log_prior()).flatten(), 0)
         joint = joint.reshape(len(h), -1)
         self.weights = joint.sum(1)
         share = joint / self.weights[:, None].clamp_min(1e-300)

@@ -40,11 +40,13 @@ class WeightedSources:
     Args:
         grid: Hypotheses over which the belief averages.
         temper: Power of the likelihood in their weights, in (0, 1].
-        temper_readings: The same for the hypotheses about readings, which make intervals and densities.
         temper_alone: The same without sources, where the readings themselves must say how curves go.
+        count: As how many independent readings all of them count in the weights of hypotheses about readings, which
+            make intervals and densities, however many they are: they come from a few curves, chosen because they look
+            good. After n readings the power is ``count / (count + n)``.
 
     Raises:
-        ValueError: If a power lies outside (0, 1].
+        ValueError: If a power lies outside (0, 1], or the count is not positive.
 
     Example:
         >>> import torch
@@ -58,14 +60,16 @@ class WeightedSources:
 
     grid: Grid = field(default_factory=Grid)
     temper: float = 0.15
-    temper_readings: float = 0.1
     temper_alone: float = 0.5
+    count: float = 3.0
 
     def __post_init__(self) -> None:
-        """Check the powers."""
-        for name, power in self._powers():
+        """Check the powers and the count."""
+        for name, power in (("temper", self.temper), ("temper_alone", self.temper_alone)):
             if not 0.0 < power <= 1.0:
                 raise ValueError(f"{name} must lie in (0, 1], got {power}")
+        if not self.count > 0.0:
+            raise ValueError(f"count must be positive, got {self.count}")
 
     def fit(self, history: History, *, seed: int = 0) -> Belief:
         """Fit to the sources and return the belief about a target of which nothing has been seen yet.
@@ -78,7 +82,7 @@ class WeightedSources:
         warp = choose_warp(*readings)
         learnt = self._learn(history, warp, seed=seed) if history.n_source else None
         if learnt is None:
-            return cold_belief(lambda: self._alone(history), warp)
+            return self._alone(history, warp)
         plain, largest = View(warp), max(float(source.abs().max()) for source in readings)
 
         @cache
@@ -102,12 +106,11 @@ class WeightedSources:
     def _related(self, learnt: _Learnt, view: View) -> WeightedBelief:
         """What sources let expect under a view."""
 
-        def start(prior: TargetPrior, temper: float) -> Posterior:
-            prior = prior if view.location is None else prior.moved(view.location)
-            return Posterior(Hypotheses(prior, self.grid), temper=temper)
+        def over(prior: TargetPrior) -> Hypotheses:
+            return Hypotheses(prior if view.location is None else prior.moved(view.location), self.grid)
 
-        readings = cache(lambda: start(learnt.readings().widened(), self.temper_readings))
-        return WeightedBelief(start(learnt.values, self.temper), view.warp, readings=readings)
+        readings = cache(lambda: Posterior(over(learnt.readings().widened()), temper=1.0, count=self.count))
+        return WeightedBelief(Posterior(over(learnt.values), temper=self.temper), view.warp, readings=readings)
 
     @staticmethod
     def _learn(history: History, warp: Warp, *, seed: int, own_unit: bool = False) -> _Learnt | None:
@@ -142,9 +145,11 @@ class WeightedSources:
 
         return _Learnt(values=values, readings=readings)
 
-    def _alone(self, history: History) -> Posterior:
-        prior = prior_without_sources(history.features, history.n_epoch)
-        return Posterior(Hypotheses(prior, self.grid), temper=self.temper_alone)
-
-    def _powers(self) -> tuple[tuple[str, float], ...]:
-        return tuple((name, getattr(self, name)) for name in ("temper", "temper_readings", "temper_alone"))
+    def _alone(self, history: History, warp: Warp) -> Belief:
+        """What is believed without sources."""
+        hypotheses = Hypotheses(prior_without_sources(history.features, history.n_epoch), self.grid)
+        return cold_belief(
+            warp,
+            values=lambda: Posterior(hypotheses, temper=self.temper_alone),
+            readings=lambda: Posterior(hypotheses, temper=1.0, count=self.count),
+        )

@@ -388,11 +388,36 @@ def test_covariances_are_positive_definite() -> None:
     torch.testing.assert_close(own.diagonal(), torch.ones(len(own), dtype=own.dtype))
 
 
+@pytest.mark.parametrize("n_source", [0, 4])
+def test_long_readings_of_well_behaved_curves_do_not_make_it_sure_of_the_others(n_source: int) -> None:
+    # the leading configurations, which are read, do what is expected of them; the others deviate
+    sources = small_history(n_source=4, n_config=24, n_epoch=12, seed=5)
+    usual = torch.logit(sources.mean_over_seeds()).mean(0)
+    unlike = torch.randn(24, 1, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    read = usual[:, -1].topk(8).indices
+    unlike[read] = 0.0
+    others = torch.ones(24, dtype=torch.bool).index_fill(0, read, value=False)
+    truth = torch.sigmoid(usual + unlike)
+    history = sources if n_source else History(sources.values[:0], sources.features)
+
+    def covered(count: float) -> float:
+        belief = WeightedSources(count=count).fit(history)
+        for config in read.tolist():
+            for epoch in range(12):
+                belief.observe(config, epoch, float(truth[config, epoch]))
+        low, high = belief.interval(0.9)
+        return float(((low <= truth) & (truth <= high))[others].double().mean())
+
+    assert covered(3.0) > covered(100.0) + 0.05
+
+
 def test_bad_settings_are_named() -> None:
     with pytest.raises(ValueError, match=r"temper must lie in \(0, 1\]"):
         WeightedSources(temper=0.0)
-    with pytest.raises(ValueError, match=r"temper_readings must lie in \(0, 1\]"):
-        WeightedSources(temper_readings=2.0)
+    with pytest.raises(ValueError, match=r"temper_alone must lie in \(0, 1\]"):
+        WeightedSources(temper_alone=2.0)
+    with pytest.raises(ValueError, match="count must be positive"):
+        WeightedSources(count=0.0)
     with pytest.raises(ValueError, match="must be positive"):
         Grid(levels=(0.0,))
     with pytest.raises(ValueError, match="at least one value"):

@@ -4,6 +4,9 @@ import pytest
 import torch
 
 from at2.surrogate import History, WeightedSources
+from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
+from at2.surrogate.transfer.posterior import Posterior
+from at2.surrogate.transfer.prior import prior_without_sources
 from tests.surrogate.transfer.problems import small_curves
 
 FEATURES = torch.linspace(0, 1, 6, dtype=torch.float64)[:, None]
@@ -69,7 +72,8 @@ def test_what_first_readings_say_is_learnt(tells: bool) -> None:
     generator = torch.Generator().manual_seed(3)
     level = torch.randn(6, generator=generator, dtype=torch.float64)
     first = level if tells else torch.randn(6, generator=generator, dtype=torch.float64)
-    posterior = WeightedSources()._alone(EMPTY)
+    hypotheses = Hypotheses(prior_without_sources(EMPTY.features, EMPTY.n_epoch), Grid())
+    posterior = Posterior(hypotheses, temper=WeightedSources().temper_alone)
     for config in range(6):
         for epoch in range(3):
             posterior.observe(config, epoch, float(first[config] if epoch == 0 else level[config]) + 0.1 * epoch)

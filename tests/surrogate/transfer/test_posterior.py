@@ -66,6 +66,16 @@ def test_likelihood_of_every_hypothesis_and_scale_is_the_dense_one(conditioned: 
             assert float(posterior.log_likelihood[which, g]) == pytest.approx(expected, rel=1e-8, abs=1e-8)
 
 
+def test_readings_count_as_so_many_independent_ones(conditioned: tuple[Hypotheses, Posterior]) -> None:
+    h, whole = conditioned
+    few = Posterior(h, temper=1.0, count=2.0)
+    for config, column, value in READINGS:
+        few.observe(config, column, value)
+    power = 2.0 / (2.0 + len(READINGS))
+    joint = power * whole.log_likelihood + h.log_prior[:, None] + h.log_prior_scale
+    torch.testing.assert_close(few.weights, torch.softmax(joint.flatten(), 0).reshape(len(h), -1).sum(1))
+
+
 def test_moments_average_the_dense_ones_over_the_scale(conditioned: tuple[Hypotheses, Posterior]) -> None:
     h, posterior = conditioned
     cells = all_cells(h)
