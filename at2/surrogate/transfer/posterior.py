@@ -30,12 +30,16 @@ class Posterior:
             independent than any hypothesis says.
         count: As how many independent readings all of them count in the weights, however many they are: the power
             is besides at most ``count / (count + n)`` after n readings.
+        reach: Readings further than this many standard deviations below what is expected of them are drawn in to
+            there: that one training failed says little about how far others deviate.
     """
 
-    def __init__(self, hypotheses: Hypotheses, *, temper: float = 0.15, count: float = math.inf) -> None:
+    def __init__(
+        self, hypotheses: Hypotheses, *, temper: float = 0.15, count: float = math.inf, reach: float = math.inf
+    ) -> None:
         prior = hypotheses.prior
         n_hypothesis, like = len(hypotheses), prior.mean
-        self.hypotheses, self.temper, self.count = hypotheses, temper, count
+        self.hypotheses, self.temper, self.count, self.reach = hypotheses, temper, count, reach
         self.n = 0
         self._factor = like.new_zeros(n_hypothesis, 0, 0)
         self._whitened = like.new_zeros(n_hypothesis, 0, 2)
@@ -81,7 +85,8 @@ class Posterior:
         if latent is None:
             a = self.scale_mean * b
         else:
-            a = (latent - h.prior.location - explained[:, 0]) / pivot
+            above = max(latent - h.prior.location, self._lowest(explained[:, 0], b, pivot))
+            a = (above - explained[:, 0]) / pivot
             self._quadratic = self._quadratic + torch.stack([a * a, a * b, b * b], 1)
             self._log_det = self._log_det + pivot.log()
             self._n_real += 1
@@ -96,6 +101,16 @@ class Posterior:
         self._shift = self._shift + to_values[:, :, None] * pair[:, None, :]
         self.n = n + 1
         self._weigh()
+
+    def _lowest(self, explained: Tensor, b: Tensor, pivot: Tensor) -> float:
+        """The least that a reading counts as, above the location; the arguments are those of `_append`."""
+        if math.isinf(self.reach):
+            return -math.inf
+        expected = explained + self.scale_mean * b * pivot
+        scale_variance = (self.scale_square - self.scale_mean.square()).clamp_min(0.0)
+        variance = pivot.square() * (self.scale_square + scale_variance * b.square())
+        mean = self.weights @ expected
+        return float(mean - self.reach * (self.weights @ (variance + (expected - mean).square())).sqrt())
 
     def _weigh(self) -> None:
         h, s = self.hypotheses, self.hypotheses.scales

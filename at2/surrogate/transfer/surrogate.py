@@ -44,9 +44,11 @@ class WeightedSources:
         count: As how many independent readings all of them count in the weights of hypotheses about readings, which
             make intervals and densities, however many they are: they come from a few curves, chosen because they look
             good. After n readings the power is ``count / (count + n)``.
+        reach: For decisions, readings further than this many standard deviations below what is expected of them are
+            drawn in to there.
 
     Raises:
-        ValueError: If a power lies outside (0, 1], or the count is not positive.
+        ValueError: If a power lies outside (0, 1], or count or reach are not positive.
 
     Example:
         >>> import torch
@@ -62,14 +64,16 @@ class WeightedSources:
     temper: float = 0.15
     temper_alone: float = 0.5
     count: float = 3.0
+    reach: float = 4.0
 
     def __post_init__(self) -> None:
         """Check the powers and the count."""
         for name, power in (("temper", self.temper), ("temper_alone", self.temper_alone)):
             if not 0.0 < power <= 1.0:
                 raise ValueError(f"{name} must lie in (0, 1], got {power}")
-        if not self.count > 0.0:
-            raise ValueError(f"count must be positive, got {self.count}")
+        for name, number in (("count", self.count), ("reach", self.reach)):
+            if not number > 0.0:
+                raise ValueError(f"{name} must be positive, got {number}")
 
     def fit(self, history: History, *, seed: int = 0) -> Belief:
         """Fit to the sources and return the belief about a target of which nothing has been seen yet.
@@ -110,7 +114,9 @@ class WeightedSources:
             return Hypotheses(prior if view.location is None else prior.moved(view.location), self.grid)
 
         readings = cache(lambda: Posterior(over(learnt.readings().widened()), temper=1.0, count=self.count))
-        return WeightedBelief(Posterior(over(learnt.values), temper=self.temper), view.warp, readings=readings)
+        return WeightedBelief(
+            Posterior(over(learnt.values), temper=self.temper, reach=self.reach), view.warp, readings=readings
+        )
 
     @staticmethod
     def _learn(history: History, warp: Warp, *, seed: int, own_unit: bool = False) -> _Learnt | None:
@@ -150,6 +156,6 @@ class WeightedSources:
         hypotheses = Hypotheses(prior_without_sources(history.features, history.n_epoch), self.grid)
         return cold_belief(
             warp,
-            values=lambda: Posterior(hypotheses, temper=self.temper_alone),
+            values=lambda: Posterior(hypotheses, temper=self.temper_alone, reach=self.reach),
             readings=lambda: Posterior(hypotheses, temper=1.0, count=self.count),
         )

@@ -418,6 +418,8 @@ def test_bad_settings_are_named() -> None:
         WeightedSources(temper_alone=2.0)
     with pytest.raises(ValueError, match="count must be positive"):
         WeightedSources(count=0.0)
+    with pytest.raises(ValueError, match="reach must be positive"):
+        WeightedSources(reach=-1.0)
     with pytest.raises(ValueError, match="must be positive"):
         Grid(levels=(0.0,))
     with pytest.raises(ValueError, match="at least one value"):

@@ -76,6 +76,29 @@ def test_readings_count_as_so_many_independent_ones(conditioned: tuple[Hypothese
     torch.testing.assert_close(few.weights, torch.softmax(joint.flatten(), 0).reshape(len(h), -1).sum(1))
 
 
+@pytest.mark.parametrize("n_source", [0, 3])
+def test_a_reading_far_below_what_is_expected_counts_as_one_at_the_reach(n_source: int) -> None:
+    h = hypotheses(n_source)
+    limited, whole = Posterior(h, reach=4.0), Posterior(h)
+    for config, column, value in READINGS:
+        limited.observe(config, column, value)
+        whole.observe(config, column, value)
+    torch.testing.assert_close(limited.weights, whole.weights, rtol=0, atol=0)
+    every = torch.arange(len(h))
+    means, variances = whole.cell_moments(torch.tensor([5]), torch.tensor([0]), every)
+    mean = whole.weights @ means[:, 0]
+    deviation = (whole.weights @ (variances[:, 0] + (means[:, 0] - mean).square())).sqrt()
+    at_reach = whole.fork()
+    at_reach.observe(5, 0, float(mean - 4.0 * deviation))
+    limited.observe(5, 0, float(mean - 50.0 * deviation))
+    torch.testing.assert_close(limited.value_moments(), at_reach.value_moments(), rtol=1e-2, atol=1e-3)
+    above = whole.fork(), Posterior(h, reach=4.0)
+    for config, column, value in (*READINGS, (5, 0, float(mean + 50.0 * deviation))):
+        above[1].observe(config, column, value)
+    above[0].observe(5, 0, float(mean + 50.0 * deviation))
+    torch.testing.assert_close(above[1].value_moments(), above[0].value_moments(), rtol=0, atol=0)
+
+
 def test_moments_average_the_dense_ones_over_the_scale(conditioned: tuple[Hypotheses, Posterior]) -> None:
     h, posterior = conditioned
     cells = all_cells(h)
