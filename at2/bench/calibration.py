@@ -51,8 +51,8 @@ class CalibrationPlan:
 
     Raises:
         BudgetError: If nothing is observed.
-        At2Error: If the probability lies outside (0, 1), a predictor is unknown, or there is none, or the protocol is
-            not one of `CALIBRATION_PROTOCOLS`.
+        At2Error: If the probability lies outside (0, 1), a predictor is unknown, or there is none, or wants sources
+            where there are none, or the protocol is not one of `CALIBRATION_PROTOCOLS`.
     """
 
     database: str = "lcbench"
@@ -68,6 +68,8 @@ class CalibrationPlan:
         if not 0.0 < self.probability < 1.0:
             raise At2Error(f"a probability between 0 and 1 is wanted, {self.probability} given")
         check_chosen(self.predictors, PREDICTORS, what="predictors")
+        if self.protocol.n_source == 0 and PREDICTORS[2] in self.predictors:
+            raise At2Error(f"{PREDICTORS[2]!r} needs sources, and the protocol has 0; leave it out, or ask for sources")
         check_chosen((self.protocol.name,), CALIBRATION_PROTOCOLS, what="protocols of calibration")
 
 

@@ -16,30 +16,35 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def common_options(command: Command) -> Command:
-    """Add the options that these commands share."""
-    for option in reversed(
-        (
-            click.option("--database", default="lcbench", show_default=True, help="A published table or an .h5 file."),
-            click.option("--sources", type=click.IntRange(min=1), default=4, show_default=True, help="Source tasks."),
-            click.option("--draws", type=click.IntRange(min=1), default=1, show_default=True, help="Source drawings."),
-            click.option("--targets", type=CommaList(), default="all", show_default=True, help="Only these targets."),
-            click.option("--jobs", type=click.IntRange(min=0), default=2, show_default=True, help="Processes; or 0."),
-            click.option(
-                "--record",
-                type=click.Path(file_okay=False, path_type=Path),
-                default=Path("record"),
-                show_default=True,
-                help="Folder for the CSV.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+def common_options(*, least_sources: int = 1) -> Callable[[Command], Command]:
+    """Return a decorator that adds the options that these commands share."""
+    options = (
+        click.option("--database", default="lcbench", show_default=True, help="A published table or an .h5 file."),
+        click.option(
+            "--sources", type=click.IntRange(min=least_sources), default=4, show_default=True, help="Source tasks."
+        ),
+        click.option("--draws", type=click.IntRange(min=1), default=1, show_default=True, help="Source drawings."),
+        click.option("--targets", type=CommaList(), default="all", show_default=True, help="Only these targets."),
+        click.option("--jobs", type=click.IntRange(min=0), default=2, show_default=True, help="Processes; or 0."),
+        click.option(
+            "--record",
+            type=click.Path(file_okay=False, path_type=Path),
+            default=Path("record"),
+            show_default=True,
+            help="Folder for the CSV.",
+        ),
+    )
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 @click.command()
-@common_options
+@common_options(least_sources=0)
 @click.option("--epochs", type=click.IntRange(min=1), default=50, show_default=True, help="Epochs that are observed.")
 @click.option(
     "--probability",
@@ -101,7 +106,7 @@ def calibration(
 
 
 @click.command()
-@common_options
+@common_options()
 @click.option("--budgets", type=NumberList(), default="100,400", show_default=True, help="Budgets in epochs.")
 def misleading(
     database: str,

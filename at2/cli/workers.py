@@ -11,7 +11,7 @@ from at2.cli.options import NumberList
 
 
 @click.command()
-@common_options
+@common_options()
 @click.option("--budget", type=click.IntRange(min=1), default=100, show_default=True, help="Epochs of all together.")
 @click.option("--workers", type=NumberList(), default="1,4,8,16", show_default=True, help="Trainings at a time.")
 def workers(

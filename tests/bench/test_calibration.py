@@ -94,6 +94,16 @@ def test_a_cut_history_is_what_at2_learns_from(drawn_path: Path) -> None:
     assert not whole["log_density"].equals(halved["log_density"])
 
 
+def test_beliefs_without_sources_are_judged_too(drawn_path: Path) -> None:
+    protocol = Protocol(n_source=0, targets=("target",))
+    frame = measure_calibration(
+        CalibrationPlan(str(drawn_path), protocol, n_epochs=30, predictors=("at2",)), jobs=0
+    ).set_index(["by", "band"])
+    assert 0.75 < frame.loc[("all", "all"), "coverage"] <= 1.0
+    with pytest.raises(At2Error, match="needs sources, and the protocol has 0"):
+        CalibrationPlan(protocol=protocol, predictors=PREDICTORS)
+
+
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(At2Error, match=r"protocols of calibration are .*; \('unseen',\) given"):
         CalibrationPlan(protocol=Protocol("unseen"))
