@@ -13,8 +13,9 @@ __all__ = ["CurveWarp", "choose_curve_warp"]
 Floats = npt.NDArray[np.float64]
 Kind = Literal["identity", "log", "logit"]
 
-_EDGE = 0.005  # shares nearer than this to 0 or 1 are read as this, so that one perfect reading does not decide all
-_LEAST = 0.01  # losses below this share of the median are read as it
+_EDGE = 0.005  # closer to 0 or 1, log odds go on as a straight line, so that one perfect reading does not decide all
+_SLOPE = 1.0 / (_EDGE * (1.0 - _EDGE))  # of the log odds there
+_LEAST = 0.01  # below this share of the median loss, the logarithm goes on as a straight line
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class CurveWarp:
     Unlike the warps of `at2.surrogate`, which map oriented metrics, this one maps readings as they were measured.
 
     Args:
-        kind: ``"log"`` (of what exceeds nothing, floored at ``low``), ``"logit"`` of the share of (low, high), or
-            ``"identity"``, centred at ``low`` in units of ``high``.
+        kind: ``"log"`` (of what exceeds nothing, straight below ``low``), ``"logit"`` of the share of (low, high),
+            straight within 0.5 % of either end, or ``"identity"``, centred at ``low`` in units of ``high``.
         low: See `kind`.
         high: See `kind`.
 
@@ -43,18 +44,24 @@ class CurveWarp:
     def forward(self, values: Floats) -> Floats:
         """Map readings to the line; NaN stays NaN."""
         if self.kind == "log":
-            return np.asarray(np.log(np.maximum(values, self.low)), dtype=np.float64)
+            inner = np.maximum(values, self.low)
+            return np.asarray(np.log(inner) + (np.maximum(values, 0.0) - inner) / self.low, dtype=np.float64)
         if self.kind == "logit":
-            share = np.clip((values - self.low) / (self.high - self.low), _EDGE, 1 - _EDGE)
-            return np.asarray(np.log(share) - np.log1p(-share), dtype=np.float64)
+            share = np.clip((values - self.low) / (self.high - self.low), 0.0, 1.0)
+            inner = np.clip(share, _EDGE, 1 - _EDGE)
+            return np.asarray(np.log(inner) - np.log1p(-inner) + _SLOPE * (share - inner), dtype=np.float64)
         return np.asarray((values - self.low) / self.high, dtype=np.float64)
 
     def inverse(self, latent: Floats) -> Floats:
         """Map the line to readings."""
         if self.kind == "log":
-            return np.asarray(np.exp(np.minimum(latent, 50.0)), dtype=np.float64)
+            inner = np.clip(latent, np.log(self.low), 50.0)
+            below = self.low * np.minimum(latent - inner, 0.0)
+            return np.asarray(np.maximum(np.exp(inner) + below, 0.0), dtype=np.float64)
         if self.kind == "logit":
-            share = 0.5 * (1 + np.tanh(0.5 * latent))
+            most = np.log((1 - _EDGE) / _EDGE)
+            inner = np.clip(latent, -most, most)
+            share = np.clip(0.5 * (1 + np.tanh(0.5 * inner)) + (latent - inner) / _SLOPE, 0.0, 1.0)
             return np.asarray(self.low + (self.high - self.low) * share, dtype=np.float64)
         return np.asarray(self.low + self.high * latent, dtype=np.float64)
 

@@ -25,6 +25,7 @@ from at2.surrogate.history import History
 from at2.surrogate.kernels import ConfigKernel, embed
 from at2.surrogate.latent_kronecker import LatentPosterior, WhiteCurves, log_evidence, update_rows, whiten
 from at2.surrogate.limited import at_least
+from at2.surrogate.outliers import limit
 from at2.surrogate.warp import Warp, choose_warp
 
 _LOG = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ _FIT_SIZE = 400  # coefficients of one source in that fit; the cost is its cube
 _SIZE = 3600  # coefficients of one source that are conditioned on together
 _TOTAL = 7800  # cube root of the sum over sources of their cubes
 _FULL_EFFORT = 0.25  # share of a source's curves that are not whole, from which on nothing is saved
-_FENCE = 5.0  # in the distances of the 5 % and 95 % quantiles; readings beyond teach no more than one at the fence
+_FENCE = 5.0  # in the distances of the 5 % and 95 % quantiles; readings beyond are drawn in
 _LARGEST = 1e100  # larger numbers overflow when squared
 
 
@@ -164,7 +165,8 @@ def _standardize(curves: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         low, high = torch.quantile(ends, torch.tensor([0.05, 0.95], dtype=seen.dtype, device=seen.device))
         reach = _FENCE * (high - low)
         if float(reach) > 0:
-            source, seen = source.clamp(low - reach, high + reach), seen.clamp(low - reach, high + reach)
+            fences = {"low": low - reach, "high": high + reach, "unit": high - low}
+            source, seen = limit(source, **fences), limit(seen, **fences)
         shift, scale = seen.mean(), seen.std(correction=0)
         scale = torch.maximum(scale, 1e-9 * shift.abs().clamp_min(1e-3))
         out.append((source - shift) / scale)

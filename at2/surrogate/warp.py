@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
@@ -12,7 +13,9 @@ from torch import Tensor
 
 from at2.surrogate.belief import Prediction
 
-_CLIP = 0.005  # a share this close to 0 or 1 is read as this; keeps one perfect reading from deciding all
+_EDGE = 0.005  # closer to 0 or 1, log odds go on as a straight line, so that one perfect reading does not decide all
+_LOG_ODDS = math.log((1.0 - _EDGE) / _EDGE)  # there
+_SLOPE = 1.0 / (_EDGE * (1.0 - _EDGE))  # of the log odds there
 _BEST_LOSS = 0.01  # a first loss of 0 is read as this share of the least one in the history
 _ZERO_LOSS = 0.5  # where the history has losses of 0, they are read as this share of the least other one: rounded
 _ROUNDING = 1e-6  # of the median loss, or the range of a share: what lies outside by less was rounded
@@ -55,9 +58,12 @@ class IdentityWarp:
 class LogitWarp:
     """Log odds of a bounded metric: the step from 98 to 99 % counts like the step from 1 to 2 %.
 
+    Within 0.5 % of the range from either end they go on as a straight line, with the slope that they have there: a
+    perfect reading lies one unit beyond 99.5 %, and metrics that live there keep their order.
+
     Args:
-        low: Value that maps to minus infinity, before clipping.
-        high: Value that maps to plus infinity, before clipping.
+        low: Least value.
+        high: Largest value.
 
     Example:
         >>> import torch
@@ -70,12 +76,16 @@ class LogitWarp:
     high: float = 1.0
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return the log odds of the share of the range, shares clipped to [0.005, 0.995]."""
-        return torch.logit((values - self.low) / (self.high - self.low), eps=_CLIP)
+        """Return the log odds of the share of the range, straight beyond [0.005, 0.995], the same for all outside."""
+        share = ((values - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
+        inner = share.clamp(_EDGE, 1.0 - _EDGE)
+        return torch.logit(inner) + _SLOPE * (share - inner)
 
     def inverse(self, latent: Tensor) -> Tensor:
-        """Return the value in (low, high)."""
-        return self.low + (self.high - self.low) * torch.sigmoid(latent)
+        """Return the value in [low, high]."""
+        inner = latent.clamp(-_LOG_ODDS, _LOG_ODDS)
+        share = torch.sigmoid(inner) + (latent - inner) / _SLOPE
+        return self.low + (self.high - self.low) * share.clamp(0.0, 1.0)
 
     def admits(self, value: float) -> bool:
         """Return whether the value lies in [low, high], up to rounding."""

@@ -22,12 +22,26 @@ def test_a_scaling_is_undone(kind: str) -> None:
     assert np.isfinite(constant.forward(np.array([2.0, 3.0]))).all()
 
 
-@pytest.mark.parametrize("warp", [CurveWarp(), CurveWarp("log", 1e-6), CurveWarp("logit", 0.0, 1.0)])
-def test_a_warp_is_undone_and_knows_its_slope(warp: CurveWarp) -> None:
-    assert np.allclose(warp.inverse(warp.forward(READINGS)), READINGS)
-    step = 1e-6
-    slope = (warp.forward(READINGS + step) - warp.forward(READINGS - step)) / (2 * step)
-    assert np.allclose(np.exp(warp.log_slope(READINGS)), slope, rtol=1e-4)
+EDGES = np.array([[2e-5, 0.001, 0.004], [0.996, 0.999, 1 - 2e-5]])
+
+
+@pytest.mark.parametrize("readings", [READINGS, EDGES], ids=["inside", "near-the-ends"])
+@pytest.mark.parametrize(
+    "warp", [CurveWarp(), CurveWarp("log", 1e-6), CurveWarp("log", 0.1), CurveWarp("logit", 0.0, 1.0)]
+)
+def test_a_warp_is_undone_and_knows_its_slope(warp: CurveWarp, readings: np.ndarray) -> None:
+    assert np.allclose(warp.inverse(warp.forward(readings)), readings, rtol=1e-9)
+    step = 1e-7
+    slope = (warp.forward(readings + step) - warp.forward(readings - step)) / (2 * step)
+    assert np.allclose(np.exp(warp.log_slope(readings)), slope, rtol=1e-4)
+
+
+@pytest.mark.parametrize("warp", [CurveWarp("log", 0.1), CurveWarp("logit", 0.0, 1.0)])
+def test_an_end_is_reached_and_not_left(warp: CurveWarp) -> None:
+    assert np.isfinite(warp.forward(np.array([0.0, 1.0]))).all()
+    assert np.allclose(warp.inverse(warp.forward(np.array([0.0, 1.0]))), [0.0, 1.0])
+    assert warp.inverse(np.array([-1e300]))[0] == 0.0
+    assert np.isfinite(warp.inverse(np.array([1e300]))[0])
 
 
 @pytest.mark.parametrize(

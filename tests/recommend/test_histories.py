@@ -12,7 +12,7 @@ from at2.recommend import Budget, Recommender
 from at2.recommend.histories import choose_grid, read_history, rename_columns
 from at2.recommend.problem import build_problem
 from at2.tables import LearningCurveTable, Metric, RunStatus
-from tests.recommend.conftest import N_CONFIG, N_EPOCH, TASKS, make_table
+from tests.recommend.conftest import N_CONFIG, N_EPOCH, TASKS, curves_of, make_table
 from tests.recommend.test_recommender import make, play
 
 NAN = math.nan
@@ -194,3 +194,21 @@ def test_the_default_tunes_on_a_ragged_history(maximize: bool) -> None:
     asked = play(recommender, lambda query: 0.5 + 0.01 * query.epoch if maximize else 99.0 - query.epoch)
     assert len(asked) == 12
     assert math.isfinite(recommender.recommend().mean)
+
+
+@pytest.mark.parametrize("sources", [None, []], ids=["all", "none"])
+@pytest.mark.parametrize(("low", "width"), [(0.999, 0.001), (0.0, 0.001), (0.0, 1e-6)])
+def test_shares_that_all_lie_near_an_end_are_told_apart(
+    table: LearningCurveTable, sources: list[str] | None, low: float, width: float
+) -> None:
+    near = LearningCurveTable(
+        {"score": low + width * table.curves()},
+        tasks=list(TASKS),
+        configs=table.configs,
+        metrics=[Metric("score", maximize=True)],
+    )
+    truth = curves_of(len(TASKS) - 1)
+    recommender = Recommender(near, target="dogs", sources=sources, budget=Budget(epochs=24))
+    play(recommender, lambda query: low + width * float(truth[int(query.config_id) - 100, query.epoch - 1]))
+    recommended = truth[int(recommender.recommend().config_id) - 100].max()
+    assert truth.max() - recommended < 0.15 * (truth.max() - truth.max(1).min())

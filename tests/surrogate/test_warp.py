@@ -24,6 +24,16 @@ def test_the_moments_of_a_loss_are_those_of_a_log_normal() -> None:
     assert float(moments.std) == pytest.approx(-mean * math.sqrt(math.exp(0.04) - 1.0), rel=1e-4)
 
 
+@pytest.mark.parametrize("warp", [LogitWarp(), LogitWarp(0.0, 100.0)])
+def test_shares_keep_their_order_up_to_their_ends(warp: LogitWarp) -> None:
+    shares = torch.tensor([0.0, 1e-5, 2e-5, 0.004, 0.006, 0.5, 0.994, 0.996, 0.999, 1.0], dtype=torch.float64)
+    latent = warp.forward(warp.high * shares)
+    assert bool((latent.diff() > 0.0).all())
+    torch.testing.assert_close(warp.inverse(latent), warp.high * shares)
+    assert float(latent[-1]) == pytest.approx(math.log(199.0) + 1.0, abs=0.01)  # a perfect reading is bounded
+    assert warp.inverse(torch.tensor([-1e300, 1e300], dtype=torch.float64)).tolist() == [0.0, warp.high]
+
+
 def test_every_positive_loss_has_its_own_place_and_a_loss_of_0_one_in_the_history() -> None:
     warp = choose_warp(torch.tensor([-2.0, -0.5], dtype=torch.float64))
     latent = warp.forward(-torch.tensor([1e-30, 1e-9, 0.005, 0.0], dtype=torch.float64))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from at2.surrogate.outliers import limit
+
 _REACH = 3.0  # readings further out than this many central ranges, or poor by this many upper spreads, are drawn in
 _LARGEST_LEAD = 1.5  # standard deviations by which the best configuration of a source may lead its median one
 _SMALLEST = 1e-9  # a task whose curves spread less than this, relative to their size, says nothing about configurations
@@ -111,9 +113,9 @@ def draw_in(curves: Tensor, *, poor: bool = False) -> Tensor:
         poor: Whether poor values are drawn in further than good ones.
 
     Returns:
-        The curves, limited to three central 90 % ranges beyond the 5 and 95 % quantiles of their task, and, where
-        poor values are drawn in, logarithmic from three times as far below the median as the 95 % quantile is
-        above it. Their order stays.
+        The curves, limited to three central 90 % ranges below the 5 % quantile of their task, drawn in ever more from
+        as far above the 95 % quantile on, and, where poor values are drawn in, from three times as far below the median
+        as the 95 % quantile is above it. Their order stays.
     """
     if curves.numel() == 0:
         return curves
@@ -121,7 +123,8 @@ def draw_in(curves: Tensor, *, poor: bool = False) -> Tensor:
     low, median, high = (_quantile(ordered, share) for share in (0.05, 0.5, 0.95))
     reach = _REACH * (high - low)
     reach = torch.where(reach > 0, reach, ordered[:, -1] - ordered[:, 0])
-    limited = torch.clamp(curves, (low - reach)[:, None, None], (high + reach)[:, None, None])
+    floor, ceiling, unit = (edge[:, None, None] for edge in (low - reach, high + reach, high - low))
+    limited = limit(curves, low=floor, high=ceiling, unit=unit)
     if not poor:
         return limited
     return _draw_in_poor(limited, median[:, None, None], (high - median)[:, None, None])

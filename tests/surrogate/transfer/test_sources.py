@@ -8,12 +8,22 @@ from at2.surrogate.transfer.sources import draw_in, standardize
 from tests.surrogate.transfer.problems import small_curves
 
 
-def test_an_outlier_does_not_set_the_scale() -> None:
+@pytest.mark.parametrize("outlier", [-1e30, 1e30])
+def test_an_outlier_does_not_set_the_scale(outlier: float) -> None:
     curves = torch.randn(1, 40, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     wild = curves.clone()
-    wild[0, 0, 0] = -1e30
+    wild[0, 0, 0] = outlier
     assert float(draw_in(wild).std()) < 3.0 * float(curves.std())
     torch.testing.assert_close(draw_in(curves), curves)
+
+
+def test_the_few_that_learn_anything_are_told_apart() -> None:
+    chance = 0.001 * torch.randn(200, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    able = torch.tensor([0.5, 1.0, 1.1, 1e4, 1e8], dtype=torch.float64)
+    drawn = draw_in(torch.cat([chance, able]).reshape(1, -1, 1)).flatten()
+    torch.testing.assert_close(drawn[:200], chance)
+    assert bool((drawn[200:].diff() > 1e-5).all())
+    assert float(drawn[200]) > float(chance.max())
 
 
 def test_many_diverged_trainings_do_not_set_the_scale_and_stay_in_order() -> None:

@@ -1,0 +1,34 @@
+"""Limits for readings that lie far out, so that a few of them do not set the scale of all others."""
+
+import torch
+from torch import Tensor
+
+_FURTHEST = 4.0  # units beyond the upper limit that no value reaches, not even one of 1e30
+_LARGEST_LOG = 1e3  # of a distance in units, which may overflow
+
+
+def limit(values: Tensor, *, low: Tensor, high: Tensor, unit: Tensor) -> Tensor:
+    """Draw values in that lie beyond two limits; larger is better.
+
+    Below the lower one all count alike: how a training fails does not matter. Above the upper one values keep their
+    order, so that where few configurations learn anything the best of those is still told from the others: they grow
+    with the log of their distance at first, and ever more slowly towards four units.
+
+    Args:
+        values: Of any shape, NaN allowed.
+        low: Lower limit, of a shape that broadcasts with `values`.
+        high: Upper limit, not below `low`, likewise.
+        unit: Distance over which values beyond the upper limit begin to be drawn in, not below 0, likewise.
+
+    Returns:
+        The values; those above `low` in the same order.
+
+    Example:
+        >>> import torch
+        >>> low, high, unit = torch.tensor([-1.0, 1.0, 1.0]).unbind()
+        >>> limit(torch.tensor([-7.0, 0.5, 2.0, 1e30]), low=low, high=high, unit=unit)
+        tensor([-1.0000,  0.5000,  1.5908,  4.7811])
+    """
+    above = (values - high).clamp_min(0.0)
+    steps = torch.log1p(above / unit.clamp_min(torch.finfo(values.dtype).tiny)).clamp_max(_LARGEST_LOG)
+    return torch.minimum(torch.maximum(values, low), high) + unit * steps / (1.0 + steps / _FURTHEST)
