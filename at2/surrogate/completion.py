@@ -165,8 +165,8 @@ def _standardize(curves: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         low, high = torch.quantile(ends, torch.tensor([0.05, 0.95], dtype=seen.dtype, device=seen.device))
         reach = _FENCE * (high - low)
         if float(reach) > 0:
-            fences = {"low": low - reach, "high": high + reach, "unit": high - low}
-            source, seen = limit(source, **fences), limit(seen, **fences)
+            source = limit(source, low=low - reach, high=high + reach, unit=high - low)
+            seen = source[torch.isfinite(source)]
         shift, scale = seen.mean(), seen.std(correction=0)
         scale = torch.maximum(scale, 1e-9 * shift.abs().clamp_min(1e-3))
         out.append((source - shift) / scale)
