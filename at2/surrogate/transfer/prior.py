@@ -25,6 +25,7 @@ from at2.surrogate.transfer.residuals import (
     rank_weights,
     ranks_on_others,
     split_common,
+    usual_part,
 )
 from at2.surrogate.transfer.rises import learn_rises
 from at2.surrogate.transfer.sources import Sources
@@ -40,6 +41,9 @@ _UNKNOWN_LOCATION_SPREAD = 2.0  # prior standard deviation of the location witho
 _TREND_SPREAD = 2.0  # the same of the size of each trend that all curves share
 _MUCH_BROKEN_OFF = 0.25  # where this share of the curves lies after their last readings, all is completion's
 _DOUBT = 0.5  # probability that curves go as without sources, where sources do not agree at all
+_APART = (0.25, 0.5)  # of the variance of a value, in what is usual: from there down to there it is told apart
+_MANY = 20  # configurations; of fewer it is not known which deviate as is usual, nor how that goes with their rank
+_USUALLY = 0.5  # probability that a target deviates as is usual, where that is told apart altogether
 _FIRST_NOISE = (0.0, 10.0)  # variances of noise that the first reading of a curve may have, without sources
 
 
@@ -160,14 +164,20 @@ def fit_prior(
     rises = learn_rises(z, left).doubted(put_in)
     common, residuals = split_common(left, weights)
     believed = trust(z)
-    between = less_of_readings(epoch_covariance(residuals, weights, trust=believed), put_in)
+
+    def covariance(own: Tensor) -> Tensor:
+        return less_of_readings(epoch_covariance(own, weights, trust=believed), put_in)
+
+    between = covariance(residuals)
+    usual = covariance(usual_part(left, weights)) if sources.n_source > 1 and z.shape[1] >= _MANY else between
     doubt = 1.0 - believed if sources.n_source > 1 else 0.0  # nothing speaks against a single source
-    ways, probabilities = _ways(between, n_epoch, doubt)
+    ways, probabilities = _ways(between, usual, n_epoch, doubt)
     together = _together(config_covariance(residuals, features, between, seed=seed), features, doubt)
     counted = shares(z)
+    spread, near = _spread(z, residuals, between)
     unsure = counted.square() @ sources.unsure / between.diagonal().mean()  # of a mean of sources
-    log_scale, spread = _log_scale(sources, least=_OWN_UNIT_SPREAD if own_unit else _LEAST_SCALE_SPREAD)
-    lift, location, location_variance = (0.0, 0.0, 1.0) if own_unit else _location(sources, spread)
+    log_scale, scale_spread = _log_scale(sources, least=_OWN_UNIT_SPREAD if own_unit else _LEAST_SCALE_SPREAD)
+    lift, location, location_variance = (0.0, 0.0, 1.0) if own_unit else _location(sources, scale_spread)
     return TargetPrior(
         mean=rises.bend(consensus(z)) + lift,
         sources=z / math.sqrt(sources.n_source),
@@ -175,15 +185,15 @@ def fit_prior(
         common_covariance=common_covariance(common),
         rise=rises.rise,
         rise_covariance=rises.covariance,
-        config_covariance=together + torch.diag(unsure),
+        config_covariance=(together + torch.diag(unsure)) * torch.outer(near, near),
         epoch_covariances=ways,
-        spread=_spread(z, residuals, between),
-        unsure=unsure,
+        spread=spread / near,
+        unsure=unsure * near.square(),
         left_open=sources.left_open,
         location=location,
         location_variance=location_variance,
         log_scale=log_scale,
-        log_scale_spread=spread,
+        log_scale_spread=scale_spread,
         way_probabilities=probabilities,
     )
 
@@ -194,13 +204,23 @@ def _put_in(sources: Sources, weights: Tensor) -> float:
     return min(share / _MUCH_BROKEN_OFF, 1.0)
 
 
-def _ways(between: Tensor, n_epoch: int, doubt: float) -> tuple[Tensor, tuple[float, ...]]:
-    """The ways in which curves may go: as the sources leave one another, or, where that is in doubt, as without any."""
-    if doubt == 0.0:
-        return between[None], (1.0,)
-    plain = generic_epoch_covariance(n_epoch, between)
-    plain = plain * (between[-1, -1] / plain[-1, -1])
-    return torch.stack([between, plain]), (1.0 - _DOUBT * doubt, _DOUBT * doubt)
+def _ways(between: Tensor, usual: Tensor, n_epoch: int, doubt: float) -> tuple[Tensor, tuple[float, ...]]:
+    """The ways in which curves may go: as the sources leave one another; where that is in doubt, as without any.
+
+    Where most of what sources leave of one another comes from a few configurations that failed on one and not on the
+    others, so that no single covariance describes both, also as they usually do.
+    """
+    ways = between[None]
+    probabilities: tuple[float, ...] = (1.0,)
+    if doubt > 0.0:
+        plain = generic_epoch_covariance(n_epoch, between)
+        plain = plain * (between[-1, -1] / plain[-1, -1])
+        ways, probabilities = torch.stack([between, plain]), (1.0 - _DOUBT * doubt, _DOUBT * doubt)
+    low, high = _APART
+    apart = _USUALLY * min(max((high - float(usual[-1, -1] / between[-1, -1])) / (high - low), 0.0), 1.0)
+    if apart > 0.0:
+        ways, probabilities = torch.cat([ways, usual[None]]), (*((1.0 - apart) * p for p in probabilities), apart)
+    return ways, probabilities
 
 
 def _together(learnt: Tensor, features: Tensor, doubt: float) -> Tensor:
@@ -215,11 +235,20 @@ def _plainly_together(points: Tensor) -> Tensor:
     return generic_config_kernel(points.shape[1], points).matrix(points)
 
 
-def _spread(curves: Tensor, residuals: Tensor, between: Tensor) -> Tensor:
+def _spread(curves: Tensor, residuals: Tensor, between: Tensor) -> tuple[Tensor, Tensor]:
+    """How far configurations deviate by their rank, each ``(n_config,)``: in all, and for decisions.
+
+    Those of low rank mostly deviate further, downwards, which decisions do not see. Where they hardly deviate, because
+    they stay at chance on every source, decisions see that: they deviate less far than the leading ones.
+    """
     if curves.shape[0] == 1:
-        return torch.ones_like(curves[0, :, 0])
-    asked = rank_share(consensus(curves[:, :, -1:])[:, 0])
-    return spread_by_rank(residuals, between, ranks_on_others(curves), asked)
+        ones = torch.ones_like(curves[0, :, 0])
+        return ones, ones
+    ranks = ranks_on_others(curves)
+    spread = spread_by_rank(residuals, between, ranks, rank_share(consensus(curves[:, :, -1:])[:, 0]))
+    leading = spread_by_rank(residuals, between, ranks, spread.new_zeros(1))
+    near = (spread / leading).clamp_max(1.0) if curves.shape[1] >= _MANY else torch.ones_like(spread)
+    return spread, near
 
 
 def _location(sources: Sources, log_scale_spread: float) -> tuple[float, float, float]:

@@ -14,6 +14,7 @@ from at2.surrogate.transfer.agreement import consensus_of_others
 
 WEIGHT_SPREAD = 0.75  # prior standard deviation of a source's weight, in units of 1 / sqrt(n_source), for residuals
 _ROUNDS = 5
+_USUAL = 3.0  # times the median size that a residual may have and count in full
 _REACH = 0.2  # ranks over which the weight of a configuration falls by a factor e, as a share of all configurations
 
 
@@ -96,6 +97,43 @@ def split_common(residuals: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """
     common = torch.einsum("sc,sct->st", weights, residuals)
     return common, residuals - common[:, None]
+
+
+def usual_part(residuals: Tensor, weights: Tensor) -> Tensor:
+    """Return each configuration's own part of residuals, in which those that lie far out hardly count.
+
+    Where a configuration failed on one source and learnt on the others, what they leave of it is no sample of how those
+    that learn differ from each other. Residuals of more than three times the median size are drawn in, the further out
+    the more, so that one of infinite size counts for nothing.
+
+    Args:
+        residuals: Shape ``(n_source, n_config, n_column)``, what all configurations have in common included.
+        weights: How much each configuration counts, ``(n_source, n_config)``, rows summing to 1.
+
+    Returns:
+        Tensor of the shape of the residuals.
+
+    Example:
+        >>> import torch
+        >>> left = torch.tensor([[[-1.0], [1.0], [-1.0], [1.0], [100.0]]], dtype=torch.float64)
+        >>> even = torch.full((1, 5), 0.2, dtype=torch.float64)
+        >>> bool(usual_part(left, even)[0, 4].abs() < 10.0)
+        True
+    """
+    kept, counted = weights, torch.ones_like(weights)
+    for _ in range(_ROUNDS):  # what is in common is moved by those that lie far out, as long as they count
+        own = split_common(residuals, kept / kept.sum(1, keepdim=True).clamp_min(1e-12))[1]
+        size = own.square().mean(-1).sqrt()
+        counted = (_USUAL * _weighted_median(size, weights) / size.clamp_min(1e-12)).clamp_max(1.0).square()
+        kept = weights * counted
+    return own * counted[..., None]
+
+
+def _weighted_median(sizes: Tensor, weights: Tensor) -> Tensor:
+    ordered, order = sizes.flatten().sort()
+    share = weights.flatten()[order].cumsum(0)
+    last = ordered.numel() - 1
+    return ordered[int((share < 0.5 * share[-1]).sum().clamp_max(last))]
 
 
 def _residual(curve: Tensor, others: Tensor) -> Tensor:

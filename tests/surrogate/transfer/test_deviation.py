@@ -4,6 +4,9 @@ import pytest
 import torch
 
 from at2.surrogate.transfer import deviation
+from at2.surrogate.transfer.prior import TargetPrior, fit_prior
+from at2.surrogate.transfer.residuals import usual_part
+from at2.surrogate.transfer.sources import standardize
 
 
 def test_the_descent_takes_the_steps_of_adam() -> None:
@@ -34,3 +37,44 @@ def test_readings_that_say_less_of_the_best_leave_a_covariance(doubt: float) -> 
     assert bool((less[-1].abs() <= between[-1].abs() + 1e-12).all())
     torch.testing.assert_close(less, less.T)
     assert doubt > 0.0 or torch.allclose(less, between)
+
+
+def test_residuals_that_lie_far_out_hardly_count_as_usual() -> None:
+    generator = torch.Generator().manual_seed(0)
+    usual = torch.randn(3, 40, 5, generator=generator, dtype=torch.float64)
+    even = torch.full((3, 40), 1 / 40, dtype=torch.float64)
+    failed = usual.clone()
+    failed[0, :4] -= 50.0
+    found, as_before = usual_part(failed, even), usual_part(usual, even)
+    assert float(found[0, :4].square().mean()) < 0.1 * float(as_before.square().mean())
+    assert float((found[1:] - as_before[1:]).abs().max()) < 0.5  # the median is a little larger
+    assert abs(float(found[0, 4:].square().mean() / as_before[0, 4:].square().mean()) - 1.0) < 0.2
+
+
+def prior_of(n_failed: int, *, stays_at_chance: int = 0) -> TargetPrior:
+    """Four sources of sixty configurations; each fails with some of its own, and with the last ones all sources do."""
+    generator = torch.Generator().manual_seed(1)
+    value = torch.linspace(1.0, 0.0, 60, dtype=torch.float64)
+    curves = value[:, None] + 0.1 * torch.randn(4, 60, 1, generator=generator, dtype=torch.float64)
+    curves = curves - 0.2 / torch.arange(1, 7, dtype=torch.float64)
+    for source in range(4):
+        curves[source, torch.randperm(40, generator=generator)[:n_failed]] = -5.0
+    if stays_at_chance:
+        curves[:, -stays_at_chance:] = -5.0
+    noise = 0.01 * torch.randn(4, 60, 6, generator=generator, dtype=torch.float64)
+    return fit_prior(standardize(curves + noise), torch.linspace(0, 1, 60).double()[:, None], 6)
+
+
+def test_where_a_few_fail_on_one_source_curves_may_also_deviate_as_they_usually_do() -> None:
+    assert prior_of(0).way_probabilities == (1.0,)
+    told = prior_of(5)
+    assert sum(told.way_probabilities) == pytest.approx(1.0)
+    assert told.way_probabilities[-1] == pytest.approx(0.5)
+    assert float(told.epoch_covariances[-1, -1, -1]) < 0.25 * float(told.epoch_covariances[0, -1, -1])
+
+
+def test_configurations_that_learn_on_no_source_deviate_less_than_the_leading_ones() -> None:
+    alike = prior_of(0)
+    torch.testing.assert_close(alike.config_covariance.diagonal(), alike.config_covariance[:1, 0].expand(60))
+    some = prior_of(5, stays_at_chance=20)
+    assert float(some.config_covariance.diagonal()[-1]) < 0.5 * float(some.config_covariance.diagonal()[:10].mean())
