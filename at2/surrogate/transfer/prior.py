@@ -42,6 +42,7 @@ _TREND_SPREAD = 2.0  # the same of the size of each trend that all curves share
 _MUCH_BROKEN_OFF = 0.25  # where this share of the curves lies after their last readings, all is completion's
 _DOUBT = 0.5  # probability that curves go as without sources, where sources do not agree at all
 _APART = (0.25, 0.5)  # of the variance of a value, in what is usual: from there down to there it is told apart
+_ALL_ALIKE = 0.01  # the same, below which most configurations are alike on all sources, and that is no covariance
 _MANY = 20  # configurations; of fewer it is not known which deviate as is usual, nor how that goes with their rank
 _USUALLY = 0.5  # probability that a target deviates as is usual, where that is told apart altogether
 _FIRST_NOISE = (0.0, 10.0)  # variances of noise that the first reading of a curve may have, without sources
@@ -60,7 +61,7 @@ class TargetPrior:
         rise: ``g``, further rises of the mean curves, ``(n_config, n_column)``; see `at2.surrogate.transfer.rises`.
         rise_covariance: ``B``, covariance between columns of how much of them the target repeats,
             ``(n_column, n_column)``.
-        config_covariance: ``Kc``.
+        config_covariance: ``Kc``, of configurations that deviate less than the leading ones smaller.
         epoch_covariances: ``Ke``, one for each way in which curves may go, ``(n_way, n_column, n_column)``; each makes
             hypotheses of its own.
         spread: How much further each configuration deviates than that, as a factor of the standard deviation,
@@ -208,7 +209,8 @@ def _ways(between: Tensor, usual: Tensor, n_epoch: int, doubt: float) -> tuple[T
     """The ways in which curves may go: as the sources leave one another; where that is in doubt, as without any.
 
     Where most of what sources leave of one another comes from a few configurations that failed on one and not on the
-    others, so that no single covariance describes both, also as they usually do.
+    others, so that no single covariance describes both, also as they usually do: unless most configurations are just
+    alike on all sources, which says nothing of how others differ.
     """
     ways = between[None]
     probabilities: tuple[float, ...] = (1.0,)
@@ -217,8 +219,9 @@ def _ways(between: Tensor, usual: Tensor, n_epoch: int, doubt: float) -> tuple[T
         plain = plain * (between[-1, -1] / plain[-1, -1])
         ways, probabilities = torch.stack([between, plain]), (1.0 - _DOUBT * doubt, _DOUBT * doubt)
     low, high = _APART
-    apart = _USUALLY * min(max((high - float(usual[-1, -1] / between[-1, -1])) / (high - low), 0.0), 1.0)
-    if apart > 0.0:
+    left = float(usual[-1, -1] / between[-1, -1])
+    apart = _USUALLY * min(max((high - left) / (high - low), 0.0), 1.0)
+    if apart > 0.0 and left > _ALL_ALIKE:
         ways, probabilities = torch.cat([ways, usual[None]]), (*((1.0 - apart) * p for p in probabilities), apart)
     return ways, probabilities
 
@@ -244,9 +247,9 @@ def _spread(curves: Tensor, residuals: Tensor, between: Tensor) -> tuple[Tensor,
     if curves.shape[0] == 1:
         ones = torch.ones_like(curves[0, :, 0])
         return ones, ones
-    ranks = ranks_on_others(curves)
-    spread = spread_by_rank(residuals, between, ranks, rank_share(consensus(curves[:, :, -1:])[:, 0]))
-    leading = spread_by_rank(residuals, between, ranks, spread.new_zeros(1))
+    asked = rank_share(consensus(curves[:, :, -1:])[:, 0])
+    found = spread_by_rank(residuals, between, ranks_on_others(curves), torch.cat([asked.new_zeros(1), asked]))
+    leading, spread = found[0], found[1:]
     near = (spread / leading).clamp_max(1.0) if curves.shape[1] >= _MANY else torch.ones_like(spread)
     return spread, near
 

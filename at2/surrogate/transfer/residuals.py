@@ -120,7 +120,7 @@ def usual_part(residuals: Tensor, weights: Tensor) -> Tensor:
         >>> bool(usual_part(left, even)[0, 4].abs() < 10.0)
         True
     """
-    kept, counted = weights, torch.ones_like(weights)
+    kept = weights
     for _ in range(_ROUNDS):  # what is in common is moved by those that lie far out, as long as they count
         own = split_common(residuals, kept / kept.sum(1, keepdim=True).clamp_min(1e-12))[1]
         size = own.square().mean(-1).sqrt()
@@ -132,8 +132,7 @@ def usual_part(residuals: Tensor, weights: Tensor) -> Tensor:
 def _weighted_median(sizes: Tensor, weights: Tensor) -> Tensor:
     ordered, order = sizes.flatten().sort()
     share = weights.flatten()[order].cumsum(0)
-    last = ordered.numel() - 1
-    return ordered[int((share < 0.5 * share[-1]).sum().clamp_max(last))]
+    return ordered[int((share < 0.5 * share[-1]).sum())]
 
 
 def _residual(curve: Tensor, others: Tensor) -> Tensor:

@@ -78,3 +78,12 @@ def test_configurations_that_learn_on_no_source_deviate_less_than_the_leading_on
     torch.testing.assert_close(alike.config_covariance.diagonal(), alike.config_covariance[:1, 0].expand(60))
     some = prior_of(5, stays_at_chance=20)
     assert float(some.config_covariance.diagonal()[-1]) < 0.5 * float(some.config_covariance.diagonal()[:10].mean())
+
+
+def test_where_most_configurations_are_just_alike_that_is_not_how_they_usually_deviate() -> None:
+    generator = torch.Generator().manual_seed(2)
+    curves = torch.zeros(3, 60, 6, dtype=torch.float64)
+    curves[:, ::10] += 1.0 + torch.rand(3, 6, 1, generator=generator, dtype=torch.float64)  # all others return nothing
+    told = fit_prior(standardize(curves), torch.linspace(0, 1, 60).double()[:, None], 6)
+    assert float(told.epoch_covariances[:, -1, -1].min()) > 0.01 * float(told.epoch_covariances[:, -1, -1].max())
+    assert bool(torch.isfinite(told.config_covariance).all())
