@@ -71,6 +71,7 @@ class Size:
 BASE = Size(8, 200, 26, name="base")
 LARGE = Size(34, 2000, 52, name="large")
 RAGGED = Size(25, 5000, 52, ragged=True, name="ragged")
+WIDE = Size(3, 62_208, 100, name="wide")  # the size of FCNet's tables (Klein and Hutter, 2019, arXiv:1905.04970)
 LIMITS = {  # fit in s, step in ms, peak in MB
     "large": {"fit_s": 60.0, "step_ms": 100.0, "peak_mb": 4000.0},
     "ragged": {"fit_s": 120.0, "step_ms": 1000.0},

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient
+from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient, rank_by_promise
 from at2.recommend.ledger import SearchState
 from at2.recommend.stopping import metric_per_latent
 from at2.surrogate import Belief
@@ -26,24 +26,35 @@ class FinishIncumbent:
     Args:
         explore: Rule that explores; its gain is in latent units.
         improve: Rule for what is left when nothing better is expected.
+        n_new: Of configurations not tried yet only this many may become the incumbent: those that could most improve
+            on the best. All that were tried may.
     """
 
     explore: KnowledgeGradient = field(default_factory=KnowledgeGradient)
     improve: Acquisition = field(default_factory=ExpectedBest)
+    n_new: int = 128
 
     def choose(self, belief: Belief, state: SearchState) -> Choice:
         """Return the configuration to advance by one epoch."""
-        readings = belief.best_by().mean.cpu()
-        best, config, steps = best_within(readings, state, state.left)
+        rows = self._weighed(belief, state)
+        readings, here = belief.best_by(rows).mean.cpu(), state.of(rows)
+        best, row, steps = best_within(readings, here, state.left)
         if not best > state.best_seen:
             return self.improve.choose(belief, state)
+        config = int(rows[row])
         choice = self.explore.choose(belief, state)
         price = _price(state, choice.config, choice.lookahead)
-        after, _, _ = best_within(readings, state, state.left - price)
+        after, _, _ = best_within(readings, here, state.left - price)
         if choice.config != config and choice.gain * price * metric_per_latent(belief, state) > best - after:
             return choice
         gain = best - (state.best_seen if math.isfinite(state.best_seen) else float(readings.min()))
         return Choice(config, gain / _price(state, config, steps), steps)
+
+    def _weighed(self, belief: Belief, state: SearchState) -> Tensor:
+        """Rows that may become the incumbent, in rising order."""
+        ranked = rank_by_promise(belief, state)
+        new = state.done[ranked] == 0
+        return torch.cat([ranked[~new], ranked[new][: self.n_new]]).sort().values
 
 
 def best_within(readings: Tensor, state: SearchState, left: float) -> tuple[float, int, int]:

@@ -37,6 +37,21 @@ def test_entering_is_paid_first_and_done_epochs_do_not_count() -> None:
     assert best_within(READINGS, state(done=[0, 2]), 1.0) == pytest.approx((0.9, 1, 1))
 
 
+def test_of_many_new_configurations_only_promising_ones_are_weighed_and_all_that_were_tried() -> None:
+    table, _ = make_tasks(0, n_config=30)
+    recommender = Recommender(table, target="v", budget=Budget(epochs=16), goal="train")
+    belief, worst = recommender.belief, int(recommender.belief.values().mean.argmin())
+    belief.observe(worst, 0, 0.1)
+    done = torch.zeros(30, dtype=torch.long)
+    done[worst] = 1
+    ones = torch.ones(30, dtype=torch.float64)
+    rows = FinishIncumbent(n_new=4)._weighed(belief, SearchState(done, 12 - done, ones > 0, ones, 0 * ones, 0.1, 15.0))
+    assert len(rows) == 5
+    assert worst in rows.tolist()
+    assert int(belief.values().mean.argmax()) in rows.tolist()
+    assert rows.tolist() == sorted(rows.tolist())
+
+
 def make_tasks(seed: int, *, n_config: int = 10, n_epoch: int = 12) -> tuple[LearningCurveTable, np.ndarray]:
     """Four tasks whose configurations learn at different rates to different heights; the last is the target."""
     rng = np.random.default_rng(seed)

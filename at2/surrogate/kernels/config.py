@@ -8,7 +8,7 @@ a learnt distance where only one is. Distances are Euclidean in E, hence every s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -57,6 +57,10 @@ class ConfigKernel:
     constant: Tensor
     smooth: Tensor
     own: Tensor
+
+    def scaled(self, share: float) -> ConfigKernel:
+        """Return the kernel with all variances times a number."""
+        return replace(self, constant=share * self.constant, smooth=share * self.smooth, own=share * self.own)
 
     def cross(self, points: Tensor, others: Tensor) -> Tensor:
         """Return the covariance of configurations with *other* ones (identities never match), ``(..., n, m)``."""

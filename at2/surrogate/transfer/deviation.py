@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from at2.surrogate.kernels import ConfigKernel, embed
+from at2.surrogate.kernels import ConfigKernel
 
 _SHRINK = 0.2  # share of the variance in an epoch covariance that counts as noise of the reading
 _READING_NOISE = 0.03  # variance of a reading's noise without sources
@@ -120,27 +120,12 @@ def share_of_deviation(n_source: int) -> float:
     return (n_source - 1) / n_source if n_source > 1 else 1.0
 
 
-def config_covariance(residuals: Tensor, features: Tensor, between: Tensor, *, seed: int = 0) -> Tensor:
-    """Return ``Kc``: how deviations of configurations go together, each with variance 1.
-
-    Args:
-        residuals: Shape ``(n_source, n_config, n_column)``.
-        features: Encoded configurations, shape ``(n_config, n_feature)``, NaN where inactive.
-        between: ``Ke``, shape ``(n_column, n_column)``.
-        seed: Seed of the choice of configurations when there are more than 256.
-
-    Returns:
-        Tensor of shape ``(n_config, n_config)``.
-    """
-    points = embed(features)
-    return fit_config_kernel(residuals, points, between, seed=seed).matrix(points)
-
-
 def fit_config_kernel(residuals: Tensor, points: Tensor, between: Tensor, *, seed: int = 0) -> ConfigKernel:
-    """Fit shares and length scales by maximizing the likelihood of residuals, whitened over the epochs.
+    """Learn how deviations of configurations go together: fit shares and length scales to residuals, by likelihood.
 
-    Every leading component over the epochs counts by its share of the largest; weak log-normal priors hold length
-    scales near 1 (the width of the encoded range) and the shares of smooth and own variance near each other.
+    Residuals are whitened over the epochs. Every leading component over the epochs counts by its share of the largest;
+    weak log-normal priors hold length scales near 1 (the width of the encoded range) and the shares of smooth and own
+    variance near each other.
 
     Args:
         residuals: Shape ``(n_source, n_config, n_column)``.
@@ -235,13 +220,12 @@ def _reading_noise(n_column: int, like: Tensor) -> Tensor:
     return noise
 
 
-def generic_config_kernel(n_embedded: int, like: Tensor) -> ConfigKernel:
+def generic_config_kernel(points: Tensor) -> ConfigKernel:
     """Return the configuration kernel at the centre of its prior, for a start without any source.
 
     Args:
-        n_embedded: Number of embedded columns.
-        like: A tensor whose dtype and device to take.
+        points: Embedded configurations, shape ``(n_config, n_embedded)``.
     """
-    scale = 0.5 * math.sqrt(max(n_embedded, 1))  # distances grow with the root of the number of columns
-    share = like.new_tensor
-    return ConfigKernel(like.new_full((n_embedded,), scale), constant=share(0.0), smooth=share(0.8), own=share(0.2))
+    scale = 0.5 * math.sqrt(max(points.shape[1], 1))  # distances grow with the root of the number of columns
+    share, scales = points.new_tensor, points.new_full(points.shape[1:], scale)
+    return ConfigKernel(scales, constant=share(0.0), smooth=share(0.8), own=share(0.2))

@@ -75,6 +75,7 @@ class Hypotheses:
         loading = between[:, :, -1] / between[:, -1:, -1].sqrt()
         levels = loading[:, :, None] * loading[:, None, :]  # of columns, as far as the value of a curve says it
         self._own = torch.cat([levels, between - levels])  # the rest is of columns, given the value
+        self._values = prior.sources[:, :, -1].contiguous()
         self._sizes = torch.cat([self.weight_variance[:, None], way * level[:, None], way * shape[:, None]], 1)
         self.log_prior = -0.5 * (level.log().square() + shape.log().square()) / _LOG_SPREAD**2
         self.log_prior = self.log_prior + way @ like.new_tensor(prior.way_probabilities).log()
@@ -108,18 +109,38 @@ class Hypotheses:
         """
         p, (i, t), (j, u) = self.prior, rows, columns
         from_sources = p.sources[:, i, t].T @ p.sources[:, j, u]
-        own = p.config_covariance[i][:, j] * self._own[:, t][:, :, u]
+        own = p.together.between(i, j) * self._own[:, t][:, :, u]
         alike = p.common_covariance[t][:, u] + p.location_variance
         alike = alike + p.rise[i, t][:, None] * p.rise[j, u] * p.rise_covariance[t][:, u]
         parts = torch.cat([from_sources[None], own])
         scaled: Tensor = torch.tensordot(self._sizes[which], parts, 1)  # one pass over the cells
         return scaled + alike
 
+    def with_values(self, counted: Tensor, cells: tuple[Tensor, Tensor], tried: tuple[Tensor, Tensor]) -> Tensor:
+        """Return the covariance of sums of cells with the value of every configuration, in units of ``s^2``.
+
+        Args:
+            counted: How much each of n cells counts in the sum under each hypothesis, ``(n_hypothesis, n)``.
+            cells: Their configurations and columns, each ``(n,)``.
+            tried: ``Kc`` between the distinct configurations among them and every one, ``(n_tried, n_config)``, and
+                which of those each cell is of, ``(n,)``.
+
+        Returns:
+            Tensor of shape ``(n_hypothesis, n_config)``. Values rise no further, so that rises do not count.
+        """
+        p, (i, t), (together, of) = self.prior, cells, tried
+        from_sources = (counted * self.weight_variance[:, None]) @ p.sources[:, i, t].T
+        own = counted * (self._sizes[:, 1:] @ self._own[:, t, -1])
+        own = own.new_zeros(len(own), len(together)).index_add(1, of, own)
+        alike = counted @ (p.common_covariance[t, -1] + p.location_variance)
+        values: Tensor = from_sources @ self._values + own @ together + alike[:, None]
+        return values
+
     def variance(self, configs: Tensor, columns: Tensor, which: Tensor | slice = slice(None)) -> Tensor:
         """Return the diagonal of `covariance` for n cells, ``(n_hypothesis, n)``."""
         p = self.prior
         from_sources = p.sources[:, configs, columns].square().sum(0)
-        own = p.config_covariance[configs, configs] * self._own[:, columns, columns]
+        own = p.together.variance(configs) * self._own[:, columns, columns]
         alike = p.common_covariance[columns, columns]
         alike = alike + p.rise[configs, columns].square() * p.rise_covariance[columns, columns]
         total = self._sizes[which] @ torch.cat([from_sources[None], own]) + alike

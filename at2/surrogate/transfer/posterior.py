@@ -1,8 +1,9 @@
 """All hypotheses conditioned on the target's readings at once, one reading at a time.
 
-For each hypothesis an incremental Cholesky factor of the readings' covariance is kept, and with it the projection of
-every configuration's value (the last column). A reading costs O(n_hypothesis n (n + n_config)) for n readings so far;
-cells other than values are computed when somebody asks, for the hypotheses that matter.
+For each hypothesis an incremental Cholesky factor of the readings' covariance is kept, and with it mean and variance of
+every configuration's value (the last column). A reading costs O(n_hypothesis (n^2 + (n_source + n_tried) n_config)) for
+n readings of n_tried configurations so far, since that is the rank of what they say of values, however many epochs were
+read; covariances are computed when somebody asks, for the hypotheses that matter.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class Posterior:
         self.n = 0
         self._factor = like.new_zeros(n_hypothesis, 0, 0)
         self._whitened = like.new_zeros(n_hypothesis, 0, 2)
-        self._projected = like.new_zeros(n_hypothesis, 0, prior.n_config)
+        self._tried = torch.zeros(0, dtype=torch.long, device=like.device)  # distinct configurations, and for each
+        self._together = like.new_zeros(0, prior.n_config)  # how its deviation goes with all others'
+        self._of = torch.zeros(0, dtype=torch.long, device=like.device)  # which of them each reading is of
         self._configs = torch.zeros(0, dtype=torch.long, device=like.device)
         self._columns = torch.zeros(0, dtype=torch.long, device=like.device)
         self._rows = torch.arange(prior.n_config, device=like.device)
@@ -73,13 +76,11 @@ class Posterior:
         h, n = self.hypotheses, self.n
         device = self._rows.device
         cell = (torch.tensor([config], device=device), torch.tensor([column], device=device))
-        to_values = h.covariance(cell, (self._rows, self._last))[:, 0]
         variance = h.variance(*cell)[:, 0] + _JITTER
         past = (self._configs, self._columns)
         to_past = h.covariance(past, cell)  # (n_hypothesis, n, 1)
         row = torch.linalg.solve_triangular(self._factor, to_past, upper=False)[..., 0]
         pivot = (variance - row.square().sum(1)).clamp_min(1e-8).sqrt()
-        to_values = (to_values - torch.einsum("hn,hnc->hc", row, self._projected)) / pivot[:, None]
         explained = torch.einsum("hn,hnk->hk", row, self._whitened)
         b = (h.mean(*cell) - explained[:, 1]) / pivot
         if latent is None:
@@ -94,13 +95,35 @@ class Posterior:
         factor = self._factor.new_zeros(len(h), n + 1, n + 1)
         factor[:, :n, :n], factor[:, n, :n], factor[:, n, n] = self._factor, row, pivot
         self._factor = factor
+        self._remember(*cell)
+        to_values = self._with_values(row, pivot)
         self._whitened = torch.cat([self._whitened, pair[:, None]], 1)
-        self._projected = torch.cat([self._projected, to_values[:, None]], 1)
-        self._configs, self._columns = torch.cat([self._configs, cell[0]]), torch.cat([self._columns, cell[1]])
         self.value_variance_unit = self.value_variance_unit - to_values.square()
         self._shift = self._shift + to_values[:, :, None] * pair[:, None, :]
         self.n = n + 1
         self._weigh()
+
+    def _remember(self, config: Tensor, column: Tensor) -> None:
+        """Note which cell is read, and how its configuration goes with all others if it is a new one; ``(1,)`` each."""
+        of = torch.nonzero(self._tried == config)[:, 0]
+        if not len(of):
+            of = torch.full_like(config, len(self._tried))
+            self._tried = torch.cat([self._tried, config])
+            self._together = torch.cat([self._together, self.hypotheses.prior.together.with_all(config)])
+        self._of = torch.cat([self._of, of])
+        self._configs, self._columns = torch.cat([self._configs, config]), torch.cat([self._columns, column])
+
+    def _with_values(self, row: Tensor, pivot: Tensor) -> Tensor:
+        """What the innovation of the last reading, whitened, has to do with every value, ``(n_hypothesis, n_config)``.
+
+        Args:
+            row: ``L^-1`` times its covariance with those before, ``(n_hypothesis, n)``.
+            pivot: Its standard deviation given those, ``(n_hypothesis,)``.
+        """
+        before = self._factor[:, : self.n, : self.n]
+        expected = torch.linalg.solve_triangular(before.mT, row[..., None], upper=True)[..., 0]
+        counted = torch.cat([-expected, torch.ones_like(pivot)[:, None]], 1) / pivot[:, None]
+        return self.hypotheses.with_values(counted, (self._configs, self._columns), (self._together, self._of))
 
     def _lowest(self, explained: Tensor, b: Tensor, pivot: Tensor) -> float:
         """The least that a reading counts as, above the location; the arguments are those of `_append`."""
@@ -183,9 +206,11 @@ class Posterior:
 
     def value_slopes(self, rows: Tensor, configs: Tensor, columns: Tensor, which: Tensor) -> Tensor:
         """Return what one standard deviation of a further reading adds to values, ``(n_which, n_rows, n_cells)``."""
-        projected = self._project(configs, columns, which)
-        covariance = self.hypotheses.covariance((rows, self._last[: len(rows)]), (configs, columns), which)
-        covariance = covariance - self._projected[which][:, :, rows].transpose(1, 2) @ projected
+        last = self._last[: len(rows)]
+        both = self._project(torch.cat([rows, configs]), torch.cat([last, columns]), which)
+        of_values, projected = both[:, :, : len(rows)], both[:, :, len(rows) :]
+        covariance = self.hypotheses.covariance((rows, last), (configs, columns), which)
+        covariance = covariance - of_values.mT @ projected
         variance = self.hypotheses.variance(configs, columns, which) + _JITTER - projected.square().sum(1)
         return covariance / variance.clamp_min(1e-8).sqrt()[:, None, :] * self.scale_mean[which, None, None]
 
@@ -193,8 +218,8 @@ class Posterior:
         """Return the covariance of the values of n configurations, ``(n_which, n, n)``, in latent units."""
         last = self._last[: len(rows)]
         covariance = self.hypotheses.covariance((rows, last), (rows, last), which)
-        projected = self._projected[which][:, :, rows]
-        covariance = covariance - projected.transpose(1, 2) @ projected
+        projected = self._project(rows, last, which)
+        covariance = covariance - projected.mT @ projected
         return covariance * self.scale_square[which, None, None]
 
     def source_weights(self, which: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,8 +12,8 @@ from at2.surrogate.kernels import embed
 from at2.surrogate.transfer.agreement import consensus, shares, trust
 from at2.surrogate.transfer.deviation import (
     common_covariance,
-    config_covariance,
     epoch_covariance,
+    fit_config_kernel,
     generic_config_kernel,
     generic_epoch_covariance,
     less_of_readings,
@@ -29,6 +29,7 @@ from at2.surrogate.transfer.residuals import (
 )
 from at2.surrogate.transfer.rises import learn_rises
 from at2.surrogate.transfer.sources import Sources
+from at2.surrogate.transfer.together import Together
 
 _LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard deviation, however alike the sources
 _OWN_UNITS = 2.0  # where they differ by more than this, each task is measured in a unit of its own
@@ -61,13 +62,12 @@ class TargetPrior:
         rise: ``g``, further rises of the mean curves, ``(n_config, n_column)``; see `at2.surrogate.transfer.rises`.
         rise_covariance: ``B``, covariance between columns of how much of them the target repeats,
             ``(n_column, n_column)``.
-        config_covariance: ``Kc``, of configurations that deviate less than the leading ones smaller.
+        together: ``Kc``, of configurations that deviate less than the leading ones smaller; what completion left open
+            of each in the mean of the sources is part of their variances.
         epoch_covariances: ``Ke``, one for each way in which curves may go, ``(n_way, n_column, n_column)``; each makes
             hypotheses of its own.
         spread: How much further each configuration deviates than that, as a factor of the standard deviation,
             ``(n_config,)``; see `widened`.
-        unsure: The part of the diagonal of ``Kc`` that stands for what completion left open of each configuration in
-            the mean of the sources, ``(n_config,)``; see `widened`.
         left_open: Variance of each column that completion left open, ``(n_column,)``; see `widened`.
         location: Prior mean of ``m``, in latent units.
         location_variance: Prior variance of ``m``, in units of ``s^2``.
@@ -84,10 +84,9 @@ class TargetPrior:
     common_covariance: Tensor
     rise: Tensor
     rise_covariance: Tensor
-    config_covariance: Tensor
+    together: Together
     epoch_covariances: Tensor
     spread: Tensor
-    unsure: Tensor
     left_open: Tensor
     location: float
     location_variance: float
@@ -132,13 +131,12 @@ class TargetPrior:
         size = (1.0 + self.left_open / between.diagonal(dim1=1, dim2=2)).sqrt()
         widened = between * size[:, :, None] * size[:, None, :]
         twice = min(2.0, float(max(self.sources.shape[0], 1))) * between[0].trace() / widened[0].trace()
-        together = self.config_covariance + torch.diag((twice - 1.0) * self.unsure)
+        kept = self.together
         return replace(
             self,
-            config_covariance=together * torch.outer(self.spread, self.spread),
+            together=replace(kept, unsure=twice * kept.unsure, size=self.spread * kept.size),
             epoch_covariances=widened,
             spread=torch.ones_like(self.spread),
-            unsure=torch.zeros_like(self.unsure),
             left_open=torch.zeros_like(self.left_open),
         )
 
@@ -173,7 +171,7 @@ def fit_prior(
     usual = covariance(usual_part(left, weights)) if sources.n_source > 1 and z.shape[1] >= _MANY else between
     doubt = 1.0 - believed if sources.n_source > 1 else 0.0  # nothing speaks against a single source
     ways, probabilities = _ways(between, usual, n_epoch, doubt)
-    together = _together(config_covariance(residuals, features, between, seed=seed), features, doubt)
+    together = _together(residuals, embed(features), between, doubt, seed=seed)
     counted = shares(z)
     spread, near = _spread(z, residuals, between)
     unsure = counted.square() @ sources.unsure / between.diagonal().mean()  # of a mean of sources
@@ -186,10 +184,9 @@ def fit_prior(
         common_covariance=common_covariance(common),
         rise=rises.rise,
         rise_covariance=rises.covariance,
-        config_covariance=(together + torch.diag(unsure)) * torch.outer(near, near),
+        together=replace(together, unsure=unsure, size=near),
         epoch_covariances=ways,
         spread=spread / near,
-        unsure=unsure * near.square(),
         left_open=sources.left_open,
         location=location,
         location_variance=location_variance,
@@ -226,16 +223,12 @@ def _ways(between: Tensor, usual: Tensor, n_epoch: int, doubt: float) -> tuple[T
     return ways, probabilities
 
 
-def _together(learnt: Tensor, features: Tensor, doubt: float) -> Tensor:
+def _together(residuals: Tensor, points: Tensor, between: Tensor, doubt: float, *, seed: int) -> Together:
     """How deviations of configurations go together: as learnt, drawn towards what holds without sources by doubt."""
+    learnt = fit_config_kernel(residuals, points, between, seed=seed)
     if doubt == 0.0:
-        return learnt
-    return learnt + doubt * (_plainly_together(embed(features)) - learnt)
-
-
-def _plainly_together(points: Tensor) -> Tensor:
-    """The same without sources, for embedded configurations."""
-    return generic_config_kernel(points.shape[1], points).matrix(points)
+        return Together.plain(points, learnt)
+    return Together.plain(points, learnt.scaled(1.0 - doubt), generic_config_kernel(points).scaled(doubt))
 
 
 def _spread(curves: Tensor, residuals: Tensor, between: Tensor) -> tuple[Tensor, Tensor]:
@@ -296,10 +289,9 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         common_covariance=_TREND_SPREAD**2 * trends.T @ trends,
         rise=points.new_zeros(n_config, n_epoch + 1),
         rise_covariance=points.new_zeros(n_epoch + 1, n_epoch + 1),
-        config_covariance=_plainly_together(points),
+        together=Together.plain(points, generic_config_kernel(points)),
         epoch_covariances=generic_epoch_covariance(n_epoch, points)[None],
         spread=points.new_ones(n_config),
-        unsure=points.new_zeros(n_config),
         left_open=points.new_zeros(n_epoch + 1),
         location=0.0,
         location_variance=_UNKNOWN_LOCATION_SPREAD**2,

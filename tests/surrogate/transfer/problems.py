@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from at2.surrogate import History
+from at2.surrogate.transfer.prior import TargetPrior
 
 
 def small_curves(n_source: int = 3, n_config: int = 6, n_epoch: int = 5, *, seed: int = 0) -> Tensor:
@@ -22,3 +23,8 @@ def small_history(n_source: int = 3, n_config: int = 6, n_epoch: int = 5, *, see
     generator = torch.Generator().manual_seed(seed + 100)
     features = torch.rand(n_config, 2, generator=generator, dtype=torch.float64)
     return History(small_curves(n_source, n_config, n_epoch, seed=seed), features)
+
+
+def matrix(prior: TargetPrior) -> Tensor:
+    """``Kc`` between all configurations, ``(n_config, n_config)``."""
+    return prior.together.with_all(torch.arange(prior.n_config))

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from at2.surrogate import History, WeightedSources
+from at2.surrogate.kernels import embed
 from at2.surrogate.limited import at_least
 from at2.surrogate.transfer.agreement import agreement, trust
 from at2.surrogate.transfer.belief import WeightedBelief
 from at2.surrogate.transfer.deviation import (
-    config_covariance,
     epoch_covariance,
+    fit_config_kernel,
     generic_epoch_covariance,
     spread_by_rank,
 )
@@ -24,7 +25,7 @@ from at2.surrogate.transfer.prior import TargetPrior, fit_prior
 from at2.surrogate.transfer.residuals import leave_one_out_residuals, rank_weights, split_common
 from at2.surrogate.transfer.sources import standardize
 from at2.surrogate.warp import LogitWarp
-from tests.surrogate.transfer.problems import small_curves, small_history
+from tests.surrogate.transfer.problems import matrix, small_curves, small_history
 
 
 def test_the_best_of_a_curve_is_at_least_what_was_seen_and_known_at_its_end() -> None:
@@ -186,10 +187,10 @@ def test_intervals_widen_where_completion_left_much_open() -> None:
     torch.testing.assert_close(wide.epoch_covariances[0, 0, 5], 2.0 * prior.epoch_covariances[0, 0, 5])
     assert not wide.left_open.any()
     unsure = torch.linspace(0.0, 1.0, 6, dtype=torch.float64)
-    known = prior.config_covariance
-    wide = replace(prior, config_covariance=known + torch.diag(unsure), unsure=unsure).widened()
+    known = matrix(prior)
+    wide = replace(prior, together=replace(prior.together, unsure=unsure)).widened()
     torch.testing.assert_close(
-        wide.config_covariance, (known + torch.diag(2.0 * unsure)) * torch.outer(prior.spread, prior.spread)
+        matrix(wide), (known + torch.diag(2.0 * unsure)) * torch.outer(prior.spread, prior.spread)
     )
 
 
@@ -199,7 +200,7 @@ def test_what_completion_left_open_of_a_mean_of_sources_falls_with_their_number(
     def unsure(n_source: int) -> float:
         sources = standardize(torch.logit(small_curves(n_source)[:, 0]))
         told = fit_prior(replace(sources, unsure=torch.ones(n_source, 6, dtype=torch.float64)), features, 5)
-        return float((told.unsure * told.epoch_covariances[0].diagonal().mean()).mean())
+        return float((told.together.unsure * told.epoch_covariances[0].diagonal().mean()).mean())
 
     assert unsure(2) == pytest.approx(0.5)
     assert 0.25 <= unsure(4) < 0.35
@@ -214,7 +215,7 @@ def test_a_source_that_agrees_with_none_and_is_hardly_known_makes_configurations
     def unsure(source: int) -> float:
         variance = torch.zeros_like(curves)
         variance[source] = curves[source].var()
-        return float(fit_prior(standardize(curves, variance), features, 5).unsure.mean())
+        return float(fit_prior(standardize(curves, variance), features, 5).together.unsure.mean())
 
     assert 0.0 < unsure(3) < 0.7 * unsure(0)
 
@@ -255,8 +256,8 @@ def test_curves_that_broke_off_say_less_of_how_curves_go() -> None:
 def test_intervals_widen_with_the_spread_and_decisions_do_not() -> None:
     prior = fit_prior(standardize(torch.logit(small_curves()[:, 0])), torch.linspace(0, 1, 6).double()[:, None], 5)
     wide = replace(prior, spread=torch.linspace(1.0, 3.0, 6, dtype=torch.float64)).widened()
-    assert torch.equal(wide.config_covariance[0, 0], prior.config_covariance[0, 0])
-    torch.testing.assert_close(wide.config_covariance[5, 5], 9.0 * prior.config_covariance[5, 5])
+    assert torch.equal(matrix(wide)[0, 0], matrix(prior)[0, 0])
+    torch.testing.assert_close(matrix(wide)[5, 5], 9.0 * matrix(prior)[5, 5])
     plain, both = (
         WeightedBelief(
             Posterior(Hypotheses(prior, Grid())), LogitWarp(), readings=lambda p=p: Posterior(Hypotheses(p, Grid()))
@@ -371,8 +372,8 @@ def test_curves_may_go_as_without_sources_as_far_as_sources_do_not_agree() -> No
     torch.testing.assert_close(ways[1] / ways[1, -1, -1], plain / plain[-1, -1])
     near = (features[:, None] - features).norm(dim=2) < 0.05  # what lies close together goes together without sources
     near &= ~torch.eye(200, dtype=torch.bool)
-    assert float(doubted.config_covariance[near].mean()) > 0.5
-    assert float(agreed.config_covariance[near].mean()) < 0.3  # but did not in these sources
+    assert float(matrix(doubted)[near].mean()) > 0.5
+    assert float(matrix(agreed)[near].mean()) < 0.3  # but did not in these sources
 
 
 def test_covariances_are_positive_definite() -> None:
@@ -381,7 +382,7 @@ def test_covariances_are_positive_definite() -> None:
     weights = rank_weights(z)
     residuals = split_common(leave_one_out_residuals(z), weights)[1]
     between = epoch_covariance(residuals, weights)
-    own = config_covariance(residuals, history.features, between)
+    own = fit_config_kernel(residuals, embed(history.features), between).matrix(embed(history.features))
     assert float(torch.linalg.eigvalsh(between).min()) > 0
     assert float(torch.linalg.eigvalsh(own).min()) > 0
     assert float(torch.linalg.eigvalsh(generic_epoch_covariance(7, z)).min()) > 0

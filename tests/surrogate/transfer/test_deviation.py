@@ -7,6 +7,7 @@ from at2.surrogate.transfer import deviation
 from at2.surrogate.transfer.prior import TargetPrior, fit_prior
 from at2.surrogate.transfer.residuals import usual_part
 from at2.surrogate.transfer.sources import standardize
+from tests.surrogate.transfer.problems import matrix
 
 
 def test_the_descent_takes_the_steps_of_adam() -> None:
@@ -75,9 +76,9 @@ def test_where_a_few_fail_on_one_source_curves_may_also_deviate_as_they_usually_
 
 def test_configurations_that_learn_on_no_source_deviate_less_than_the_leading_ones() -> None:
     alike = prior_of(0)
-    torch.testing.assert_close(alike.config_covariance.diagonal(), alike.config_covariance[:1, 0].expand(60))
+    torch.testing.assert_close(matrix(alike).diagonal(), matrix(alike)[:1, 0].expand(60))
     some = prior_of(5, stays_at_chance=20)
-    assert float(some.config_covariance.diagonal()[-1]) < 0.5 * float(some.config_covariance.diagonal()[:10].mean())
+    assert float(matrix(some).diagonal()[-1]) < 0.5 * float(matrix(some).diagonal()[:10].mean())
 
 
 def test_where_most_configurations_are_just_alike_that_is_not_how_they_usually_deviate() -> None:
@@ -86,4 +87,4 @@ def test_where_most_configurations_are_just_alike_that_is_not_how_they_usually_d
     curves[:, ::10] += 1.0 + torch.rand(3, 6, 1, generator=generator, dtype=torch.float64)  # all others return nothing
     told = fit_prior(standardize(curves), torch.linspace(0, 1, 60).double()[:, None], 6)
     assert float(told.epoch_covariances[:, -1, -1].min()) > 0.01 * float(told.epoch_covariances[:, -1, -1].max())
-    assert bool(torch.isfinite(told.config_covariance).all())
+    assert bool(torch.isfinite(matrix(told)).all())
