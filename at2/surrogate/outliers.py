@@ -32,3 +32,8 @@ def limit(values: Tensor, *, low: Tensor, high: Tensor, unit: Tensor) -> Tensor:
     above = (values - high).clamp_min(0.0)
     steps = torch.log1p(above / unit.clamp_min(torch.finfo(values.dtype).tiny)).clamp_max(_LARGEST_LOG)
     return torch.minimum(torch.maximum(values, low), high) + unit * steps / (1.0 + steps / _FURTHEST)
+
+
+def at_share(ordered: Tensor, share: float) -> Tensor:
+    """Return the value at a share of each row of sorted ones ``(n, m)``: at 0 the least, at 1 the largest; ``(n,)``."""
+    return ordered[:, round(share * (ordered.shape[1] - 1))]

@@ -23,7 +23,8 @@ the target's own: ``level ~ N(0, delta Kc (x) a a')`` in what configurations are
 column on the last one, and ``shape ~ N(0, gamma Kc (x) (Ke - a a'))`` in how curves get there, noise of readings
 included. ``tau, delta, gamma`` and ``s`` are averaged over a grid, weighted by how well each explains the readings;
 everything else is exact. Where tasks have units of their own, or the target's readings lie where no source lets them
-lie, ``m`` and ``s`` come from those readings (see `view`). Keeping the two deviations apart is what keeps the model
+lie, ``m`` and ``s`` come from those readings (see `view`). Trainings that never learn, on sources and on the
+target, are told apart beforehand (see `failures` and `watch`). Keeping the two deviations apart is what keeps the model
 honest: a flat or smooth curve says that curves are smooth, not that configurations are alike.
 """
 

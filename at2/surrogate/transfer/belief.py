@@ -12,6 +12,7 @@ from at2.surrogate.belief import Prediction
 from at2.surrogate.limited import at_least
 from at2.surrogate.quantiles import mixture_log_density, mixture_quantile
 from at2.surrogate.transfer.posterior import Posterior
+from at2.surrogate.transfer.watch import Watch
 from at2.surrogate.warp import LogWarp, Warp, unwarp_moments
 
 _N_LEADING = 6  # hypotheses of the largest weight, for decisions and draws
@@ -42,6 +43,7 @@ class WeightedBelief:
         self._start = readings
         self._readings: Posterior | None = None
         self._pending: tuple[tuple[int, int, float | None], ...] = ()  # what those about readings have not been told
+        self._watch = None if prior.failures is None else Watch.begin(posterior, prior.failures)
         self._best = prior.mean.new_full((prior.n_config,), -math.inf)
         self._nothing = -math.inf  # what a loss of 0 is read as, in latent units
         self._length = torch.zeros(prior.n_config, dtype=torch.long, device=self._best.device)
@@ -70,11 +72,17 @@ class WeightedBelief:
         """Condition on one reading, given in oriented user units."""
         latent = self._draw_in(self._read(value))
         best, length = float(self._best[config]), int(self._length[config])
-        self._posterior.observe(config, epoch, max(best, latent) if epoch >= length else latent)
+        self._condition(config, epoch, max(best, latent) if epoch >= length else latent)
         self._pending += ((config, epoch, latent),)
         self._best, self._length = self._best.clone(), self._length.clone()
         self._best[config] = max(best, latent)
         self._length[config] = max(length, epoch + 1)
+
+    def _condition(self, config: int, epoch: int, latent: float) -> None:
+        if self._watch is None:
+            self._posterior.observe(config, epoch, latent)
+        else:
+            self._watch, self._posterior = self._watch.observe(self._posterior, config, epoch, latent)
 
     def _read(self, value: float) -> float:
         """A value in latent units; a loss of 0 counts as half of the target's least other one, if not as less."""
@@ -92,7 +100,10 @@ class WeightedBelief:
 
     def fantasize(self, config: int, epoch: int) -> None:
         """Condition on a reading that is still out, as if it came back just as expected."""
-        self._posterior.fantasize(config, epoch)
+        if self._watch is None:
+            self._posterior.fantasize(config, epoch)
+        else:
+            self._watch = self._watch.fantasize(self._posterior, config, epoch)
         self._pending += ((config, epoch, None),)
 
     def fork(self) -> WeightedBelief:
@@ -191,26 +202,37 @@ class WeightedBelief:
         A standard deviation below its expected value, and not below the best reading seen: among configurations that
         are expected to be about equally good, the one is recommended of which more is known. That the target's scale
         is unknown does not count, nor that one of many sources may matter alone: that would speak against just those
-        that stand out.
+        that stand out. One that was never read may fail, as it may have on the sources.
         """
         means, weights = self._posterior.value_moments()[0], self._posterior.weights
         bound = self._posterior.hypotheses.bound
         mean = self._pool(means, means, weights)[0]
         _, variance = self._pool(means[bound], self._posterior.value_variance()[bound], weights[bound])
-        cautious = torch.where(self.complete, self._best, mean - _CAUTION * variance.sqrt())
+        cautious = self._if_it_fails(mean - _CAUTION * variance.sqrt())
+        cautious = torch.where(self.known, self._best, cautious)
         return self._warp.inverse(torch.maximum(cautious, self._best))
 
+    def _if_it_fails(self, values: Tensor) -> Tensor:
+        """Draw values of configurations that were never read towards those of failed ones, by how likely that is."""
+        prior = self._posterior.hypotheses.prior
+        if prior.failures is None:
+            return values
+        failed = prior.location + self._posterior.scale * prior.failures.mean[-1]
+        lost = prior.failures.probability * (values - failed).clamp_min(0.0)
+        return torch.where(self._length > 0, values, values - lost)
+
     def latent_values(self) -> tuple[Tensor, Tensor]:
-        """Return mean and variance of values in latent units, complete curves known, each ``(n_config,)``."""
+        """Return mean and variance of values in latent units, each ``(n_config,)``; of configurations that learn."""
         mean, variance = self._posterior.value_moments()
         mean, variance = self._pool(mean, variance, self._posterior.weights)
-        complete = self.complete
-        return torch.where(complete, self._best, mean), torch.where(complete, 1e-12, variance)
+        known = self.known
+        return torch.where(known, self._best, mean), torch.where(known, 1e-12, variance)
 
     @property
-    def complete(self) -> Tensor:
-        """Which configurations were trained in full, ``(n_config,)``."""
-        return self._length >= self.n_epoch
+    def known(self) -> Tensor:
+        """Of which configurations the value is known, ``(n_config,)``: they were trained in full, or failed."""
+        complete = self._length >= self.n_epoch
+        return complete if self._watch is None else complete | self._watch.failed
 
     def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what further readings may change, averaged over the leading hypotheses.
@@ -229,7 +251,7 @@ class WeightedBelief:
         which = self._posterior.leading(_N_LEADING)
         share = self._posterior.weights[which] / self._posterior.weights[which].sum()
         slopes = torch.einsum("h,hnm->nm", share, self._posterior.value_slopes(rows, configs, epochs, which))
-        slopes = torch.where(self.complete[rows][:, None], 0.0, slopes)
+        slopes = torch.where(self.known[rows][:, None], 0.0, slopes)
         return self.latent_values()[0][rows], self._best[rows], slopes
 
     def sample_values(self, n_sample: int, *, seed: int = 0, rows: Tensor | None = None) -> Tensor:
@@ -256,7 +278,7 @@ class WeightedBelief:
         noise = torch.randn(n_sample, len(rows), generator=generator, dtype=mean.dtype).to(device)
         draws = mean[picked.to(device)] + torch.einsum("sij,sj->si", root[picked.to(device)], noise)
         draws = torch.maximum(draws, self._best[rows])
-        draws = torch.where(self.complete[rows], self._best[rows], draws)
+        draws = torch.where(self.known[rows], self._best[rows], draws)
         return self._warp.inverse(draws).cpu()
 
     def source_weights(self) -> Prediction:

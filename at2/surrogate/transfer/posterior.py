@@ -189,6 +189,19 @@ class Posterior:
         variance = self.value_variance_unit.clamp_min(1e-10) * self.scale_square[:, None]
         return mean, variance + scale_variance[:, None] * above.square()
 
+    @property
+    def scale(self) -> float:
+        """Expected scale of the target."""
+        return float(self.weights @ self.scale_mean)
+
+    def expected(self, config: int, column: int) -> tuple[float, float]:
+        """Return mean and variance of a reading of one cell, hypotheses averaged over, in latent units."""
+        device = self._rows.device
+        cell = (torch.tensor([config], device=device), torch.tensor([column], device=device))
+        means, variances = self.cell_moments(*cell, torch.arange(len(self.weights), device=device))
+        mean = self.weights @ means[:, 0]
+        return float(mean), float(self.weights @ (variances[:, 0] + (means[:, 0] - mean).square()))
+
     def value_variance(self) -> Tensor:
         """Return the variance of every value, the scale taken as known, ``(n_hypothesis, n_config)``."""
         return self.value_variance_unit.clamp_min(1e-10) * self.scale_mean.square()[:, None]

@@ -19,6 +19,7 @@ from at2.surrogate.transfer.deviation import (
     less_of_readings,
     spread_by_rank,
 )
+from at2.surrogate.transfer.failures import Failures
 from at2.surrogate.transfer.residuals import (
     leave_one_out_residuals,
     rank_share,
@@ -74,6 +75,7 @@ class TargetPrior:
         log_scale: Prior mean of ``log s``.
         log_scale_spread: Its prior standard deviation.
         way_probabilities: How likely each way is before the first reading, ``n_way`` numbers that sum to 1.
+        failures: How configurations fail that learn elsewhere; None where none does on the sources.
         first_noise: Variances, in units of ``s^2``, of noise of the first reading of a curve beyond ``Ke``; each makes
             hypotheses of its own.
     """
@@ -92,6 +94,7 @@ class TargetPrior:
     location_variance: float
     log_scale: float
     log_scale_spread: float
+    failures: Failures | None = None
     way_probabilities: tuple[float, ...] = (1.0,)
     first_noise: tuple[float, ...] = (0.0,)
 
@@ -192,6 +195,7 @@ def fit_prior(
         location_variance=location_variance,
         log_scale=log_scale,
         log_scale_spread=scale_spread,
+        failures=sources.failures,
         way_probabilities=probabilities,
     )
 

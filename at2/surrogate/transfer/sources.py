@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from at2.surrogate.outliers import limit
+from at2.surrogate.outliers import at_share, limit
+from at2.surrogate.transfer.failures import Failures, find_failures, replace_failures
 
 _REACH = 3.0  # readings further out than this many central ranges, or poor by this many upper spreads, are drawn in
 _LARGEST_LEAD = 1.5  # standard deviations by which the best configuration of a source may lead its median one
+_LEAST_REST = 0.1  # of the standard deviation of a task that is left, at least, once failures do not count
 _SMALLEST = 1e-9  # a task whose curves spread less than this, relative to their size, says nothing about configurations
 
 
@@ -30,6 +32,8 @@ class Sources:
         broken_off: Share of each curve after its last reading, which completion put in, shape
             ``(n_source, n_config)``; 0 where the task has never run the configuration.
         kept: Which of the given tasks are among them, shape ``(n_given,)``.
+        failures: How configurations failed that learnt on other sources, whose say stands among the curves in the place
+            of theirs; None where none did, or it was not asked.
     """
 
     curves: Tensor
@@ -39,6 +43,7 @@ class Sources:
     left_open: Tensor
     broken_off: Tensor
     kept: Tensor
+    failures: Failures | None = None
 
     @property
     def n_source(self) -> int:
@@ -53,6 +58,7 @@ def standardize(
     broken_off: Tensor | None = None,
     poor_drawn_in: bool = False,
     leads_levelled: bool = False,
+    failures_replaced: bool = False,
 ) -> Sources:
     """Standardize complete latent curves task by task.
 
@@ -66,6 +72,8 @@ def standardize(
         leads_levelled: Whether a task whose best configuration leads the median one by more than 1.5 standard
             deviations gets a larger unit, in which it leads by 1.5: where few configurations learn anything, they lead
             by so much that a mean over tasks would be theirs. A single task has its standard deviation in any case.
+        failures_replaced: Whether curves of trainings that failed on one task and not on others do not count, see
+            `at2.surrogate.transfer.failures`.
 
     Returns:
         The sources.
@@ -78,16 +86,32 @@ def standardize(
     """
     drawn = draw_in(curves, poor=poor_drawn_in)
     full = torch.cat([drawn, drawn.amax(-1, keepdim=True)], -1)
-    location = full.mean((1, 2))
-    scale = full.flatten(1).std(1, correction=0) if full.shape[0] else location
+    location, scale = _unit(full)
     kept = scale > _SMALLEST * (1.0 + location.abs())
+    failed = torch.zeros_like(full[:, :, 0], dtype=torch.bool)
+    if failures_replaced:
+        failed[kept] = find_failures(full[kept, :, -1])
+    if bool(failed.any()):
+        location, rest = _unit(full, ~failed)
+        scale = torch.maximum(rest, _LEAST_REST * scale)
     if leads_levelled and int(kept.sum()) > 1:
         scale = torch.maximum(scale, _lead(full[:, :, -1]) / _LARGEST_LEAD)
     z = (full[kept] - location[kept, None, None]) / scale[kept, None, None]
+    z, failures = replace_failures(z, failed[kept])
     left = torch.zeros_like(z) if variance is None else _left_open(variance, scale)[kept]
     columns = left.sum((0, 1)) / max(left.shape[0] * left.shape[1], 1)
     cut = curves.new_zeros(curves.shape[:2]) if broken_off is None else broken_off
-    return Sources(z, location[kept], scale[kept].log(), left[:, :, :-1].mean(2), columns, cut[kept], kept)
+    return Sources(z, location[kept], scale[kept].log(), left[:, :, :-1].mean(2), columns, cut[kept], kept, failures)
+
+
+def _unit(curves: Tensor, counted: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each task over the cells of its curves, or some of them, each ``(n_source,)``."""
+    if counted is None:
+        location = curves.mean((1, 2))
+        return location, curves.flatten(1).std(1, correction=0) if curves.shape[0] else location
+    share = counted.to(curves) / counted.sum(1, keepdim=True)
+    location = (share * curves.mean(2)).sum(1)
+    return location, (share * (curves - location[:, None, None]).square().mean(2)).sum(1).sqrt()
 
 
 def _left_open(variance: Tensor, scale: Tensor) -> Tensor:
@@ -120,7 +144,7 @@ def draw_in(curves: Tensor, *, poor: bool = False) -> Tensor:
     if curves.numel() == 0:
         return curves
     ordered = curves.flatten(1).sort(1).values
-    low, median, high = (_quantile(ordered, share) for share in (0.05, 0.5, 0.95))
+    low, median, high = (at_share(ordered, share) for share in (0.05, 0.5, 0.95))
     reach = _REACH * (high - low)
     reach = torch.where(reach > 0, reach, ordered[:, -1] - ordered[:, 0])
     floor, ceiling, unit = (edge[:, None, None] for edge in (low - reach, high + reach, high - low))
@@ -128,10 +152,6 @@ def draw_in(curves: Tensor, *, poor: bool = False) -> Tensor:
     if not poor:
         return limited
     return _draw_in_poor(limited, median[:, None, None], (high - median)[:, None, None])
-
-
-def _quantile(ordered: Tensor, share: float) -> Tensor:
-    return ordered[:, round(share * (ordered.shape[1] - 1))]
 
 
 def _draw_in_poor(curves: Tensor, median: Tensor, spread: Tensor) -> Tensor:

@@ -133,6 +133,7 @@ class WeightedSources:
                 broken_off=completed.broken_off if best_so_far else None,
                 poor_drawn_in=best_so_far and unlimited,
                 leads_levelled=best_so_far,
+                failures_replaced=best_so_far,
             )
 
         def prior(learnt: Sources) -> TargetPrior:

@@ -1,0 +1,99 @@
+"""Trainings that never learn: configurations that fail on some tasks and are as good as any other where they do not.
+
+A training may stay at the level of chance though the same configuration learns on other tasks: it diverged in its first
+epoch, or its worker broke. That says how likely the configuration is to fail again, but nothing about how good it is
+where it learns. Taken for a deviation like others it makes all deviations look large, and the configuration poor.
+
+Curves of sources that failed are therefore replaced by what the other sources say; `at2.surrogate.transfer.watch` looks
+after the target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from at2.surrogate.outliers import at_share
+
+_MANY = 20  # configurations; of fewer it cannot be said what stands apart
+_AT_FLOOR = 0.1  # of the way from the poorest value of a task to its 95 % quantile: up to there nothing was learnt
+_GOOD = 0.4  # the same, on the mean of the sources on which it learns: from there a configuration is no poor one
+_HALFWAY = 0.5  # of what the others say
+_MOST = 0.75  # of what is good elsewhere may fail on a task; where more does, it is the task that is unlike the others
+_CLEAR = 0.75  # of the number of values at the floor: those stand apart if fewer lie between it and halfway
+
+
+@dataclass(frozen=True)
+class Failures:
+    """How configurations fail.
+
+    Args:
+        probability: That a configuration fails on the target, shape ``(n_config,)``.
+        mean: Mean of the curves that failed, in standardized units, ``(n_column,)``.
+        variance: Their variance around it, ``(n_column,)``.
+        step_variance: Variance of their steps from the column before, ``(n_column,)``.
+    """
+
+    probability: Tensor
+    mean: Tensor
+    variance: Tensor
+    step_variance: Tensor
+
+
+def find_failures(values: Tensor) -> Tensor:
+    """Find the trainings that never learnt anything, though others of the same configuration did.
+
+    A task that is harder for a configuration than others are leaves it anywhere below what they say: as many end
+    between the floor of the task and half of that as at the floor itself. Only where those at the floor are more, each
+    task's poorest one not counted, are they taken for failures, all of them or none.
+
+    Args:
+        values: Best of each curve, larger is better, shape ``(n_source, n_config)``.
+
+    Returns:
+        Which failed, of the same shape.
+
+    Example:
+        >>> import torch
+        >>> values = torch.linspace(1.0, 2.0, 40).double().repeat(3, 1)
+        >>> values[:, :2] = 0.0                    # poor everywhere: no failure
+        >>> values[1, 30:36] = 0.0
+        >>> find_failures(values).sum(1).tolist()
+        [0, 6, 0]
+    """
+    if values.shape[0] < 2 or values.shape[1] < _MANY:
+        return torch.zeros_like(values, dtype=torch.bool)
+    ordered = values.sort(1).values
+    low, high = at_share(ordered, 0.0), at_share(ordered, 0.95)
+    height = (values - low[:, None]) / (high - low).clamp_min(1e-12)[:, None]
+    learns = height > _AT_FLOOR
+    learnt = torch.where(learns, height, 0.0)
+    others = (learns.sum(0) - learns.long()).clamp_min(1)
+    elsewhere = (learnt.sum(0) - learnt) / others
+    good = elsewhere >= _GOOD
+    failed = good & ~learns
+    failed = failed & (failed.sum(1) <= _MOST * good.sum(1))[:, None]
+    between = good & learns & (height <= _HALFWAY * elsewhere)
+    return failed & (between.sum() < _CLEAR * (failed.sum() - len(values)))
+
+
+def replace_failures(curves: Tensor, failed: Tensor) -> tuple[Tensor, Failures | None]:
+    """Put what the other sources say in the place of curves that failed.
+
+    Args:
+        curves: Standardized curves, shape ``(n_source, n_config, n_column)``.
+        failed: Which of them failed, ``(n_source, n_config)``; on no configuration all.
+
+    Returns:
+        The curves, and how they failed; None where none did.
+    """
+    if not bool(failed.any()):
+        return curves, None
+    learns, stuck = (~failed).to(curves)[:, :, None], curves[failed]
+    steps = stuck.diff(dim=1, prepend=stuck[:, :1])
+    share = (failed.sum(0) + failed.to(curves).mean()) / (len(curves) + 1.0)
+    told = Failures(share, stuck.mean(0), stuck.var(0, correction=0), steps.var(0, correction=0))
+    others = (curves * learns).sum(0) / learns.sum(0)
+    return torch.where(failed[:, :, None], others, curves), told

@@ -1,0 +1,104 @@
+"""Whether configurations of the target fail, as they do on its sources.
+
+A training that failed is no evidence about how far others deviate. Its readings are left out, and what it has reached
+is all that it is worth. If it learns after all, they are told after all.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from at2.surrogate.transfer.failures import Failures
+from at2.surrogate.transfer.posterior import Posterior
+
+_STEP_VARIANCE = 0.01  # of a failed curve from one epoch to the next, at least, in units of s^2
+_LEAST_PROBABILITY = 1e-6
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Which configurations of the target have failed, by the readings so far.
+
+    Args:
+        start: What is believed before the first reading.
+        failures: How configurations fail.
+        odds: Log odds that each configuration failed, ``(n_config,)``.
+        told: Configuration, column and latent value of each reading so far; None where it is still out.
+    """
+
+    start: Posterior
+    failures: Failures
+    odds: Tensor
+    told: tuple[tuple[int, int, float | None], ...] = ()
+
+    @classmethod
+    def begin(cls, start: Posterior, failures: Failures) -> Watch:
+        """Return the watch before the first reading."""
+        sound = failures.probability.clamp(_LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY)
+        return cls(start.fork(), failures, torch.logit(sound))
+
+    @property
+    def failed(self) -> Tensor:
+        """Which configurations rather failed than not, ``(n_config,)``; of those never read none is said to have."""
+        read = torch.zeros_like(self.odds, dtype=torch.bool)
+        read[[config for config, _, latent in self.told if latent is not None]] = True
+        return read & (self.odds > 0.0)
+
+    def observe(self, posterior: Posterior, config: int, column: int, latent: float) -> tuple[Watch, Posterior]:
+        """Take one reading into account; return the watch and what is believed after it.
+
+        Where a configuration turns out to have failed after some readings, or not to have, all is told once more.
+        """
+        odds = self.odds.clone()
+        odds[config] += self._evidence(posterior, config, column, latent)
+        after = replace(self, odds=odds, told=(*self.told, (config, column, latent)))
+        failed, before = bool(after.failed[config]), bool(self.failed[config])
+        if failed != before and self._readings(config):
+            return after, after._tell_anew()
+        if not failed:
+            posterior.observe(config, column, latent)
+        return after, posterior
+
+    def fantasize(self, posterior: Posterior, config: int, column: int) -> Watch:
+        """Take a reading into account that is still out."""
+        posterior.fantasize(config, column)
+        return replace(self, told=(*self.told, (config, column, None)))
+
+    def _readings(self, config: int) -> list[tuple[int, float]]:
+        """Columns and values of the readings of a configuration so far."""
+        return [(column, latent) for c, column, latent in self.told if c == config and latent is not None]
+
+    def _evidence(self, posterior: Posterior, config: int, column: int, latent: float) -> float:
+        """Log density of a reading of a training that failed, less that of one that learns.
+
+        A curve that failed goes on as it began; its first reading lies below what is expected as it does on sources.
+        """
+        mean, variance = posterior.expected(config, column)
+        scale, of = posterior.scale, self.failures
+        before = self._readings(config)
+        if before:
+            t, value = before[-1]
+            stuck = value + scale * float(of.mean[column] - of.mean[t])
+            spread = scale**2 * (float(of.step_variance[column]) + _STEP_VARIANCE)
+        else:
+            stuck = mean - scale * float(posterior.hypotheses.prior.mean[config, column] - of.mean[column])
+            spread = variance + scale**2 * float(of.variance[column])
+        return _log_density(latent - stuck, spread) - _log_density(latent - mean, variance)
+
+    def _tell_anew(self) -> Posterior:
+        posterior, failed = self.start.fork(), self.failed
+        for config, column, latent in self.told:
+            if latent is None:
+                posterior.fantasize(config, column)
+            elif not bool(failed[config]):
+                posterior.observe(config, column, latent)
+        return posterior
+
+
+def _log_density(distance: float, variance: float) -> float:
+    """Log density of a Gaussian, up to a constant."""
+    return -0.5 * (math.log(variance) + distance**2 / variance)

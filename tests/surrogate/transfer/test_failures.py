@@ -1,0 +1,181 @@
+"""at2/surrogate/transfer: trainings that never learn, on sources and on the target."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from at2.surrogate import History, WeightedSources
+from at2.surrogate.transfer.failures import find_failures, replace_failures
+from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
+from at2.surrogate.transfer.posterior import Posterior
+from at2.surrogate.transfer.prior import TargetPrior, fit_prior
+from at2.surrogate.transfer.sources import standardize
+from at2.surrogate.transfer.watch import Watch
+
+N_SOURCE, N_CONFIG, N_EPOCH = 4, 60, 8
+FLOOR = -5.0
+FAILED = 12  # of the configurations of each source
+
+
+def sound_curves(seed: int = 0) -> Tensor:
+    """Curves in latent units that rise to what hyperparameters say, and differ a little between sources."""
+    generator = torch.Generator().manual_seed(seed)
+    level = torch.linspace(-3.5, 2.0, N_CONFIG).double()[:, None]
+    own = 0.1 * torch.randn(N_SOURCE, N_CONFIG, 1, generator=generator, dtype=torch.float64)
+    noise = 0.02 * torch.randn(N_SOURCE, N_CONFIG, N_EPOCH, generator=generator, dtype=torch.float64)
+    return level + own + noise - 1.0 / torch.arange(1, N_EPOCH + 1)
+
+
+def with_failures(curves: Tensor, *, seed: int = 1) -> tuple[Tensor, Tensor]:
+    """Let some trainings of every source stay at the floor; also which."""
+    generator = torch.Generator().manual_seed(seed)
+    failed = torch.stack([torch.randperm(N_CONFIG, generator=generator) < FAILED for _ in range(N_SOURCE)])
+    failed[0] &= ~failed[1:].all(0)  # none fails everywhere
+    noise = 0.01 * torch.randn(curves.shape, generator=generator, dtype=torch.float64)
+    return torch.where(failed[:, :, None], FLOOR + noise, curves), failed
+
+
+def prior_of(curves: Tensor) -> TargetPrior:
+    sources = standardize(curves.cummax(-1).values, failures_replaced=True)
+    return fit_prior(sources, torch.linspace(0, 1, N_CONFIG).double()[:, None], N_EPOCH)
+
+
+def test_trainings_that_stay_at_the_floor_are_found_where_others_learn() -> None:
+    curves, failed = with_failures(sound_curves())
+    found = find_failures(curves.amax(-1))
+    good = torch.arange(N_CONFIG) > 0.5 * N_CONFIG
+    assert torch.equal(found[:, good], failed[:, good])
+    assert not bool(found[:, :5].any())  # these are poor on all sources: that they fail means nothing
+
+
+def test_values_that_differ_by_degrees_are_no_failures() -> None:
+    # one source is hard: what learns on the others ends anywhere there
+    curves = sound_curves()
+    hard = torch.linspace(0.0, 1.0, N_CONFIG)[torch.randperm(N_CONFIG, generator=torch.Generator().manual_seed(2))]
+    curves[0] = FLOOR + hard.double()[:, None] * (curves[0] - FLOOR)
+    assert not bool(find_failures(curves.amax(-1)).any())
+
+
+@pytest.mark.parametrize("n_source", [1, 2, 4])
+def test_the_poorest_configuration_of_each_task_is_no_failure(n_source: int) -> None:
+    generator = torch.Generator().manual_seed(4)
+    assert not bool(find_failures(torch.rand(n_source, 6, generator=generator, dtype=torch.float64)).any())
+
+
+@pytest.mark.parametrize("n_constant", [1, 3])
+def test_a_task_on_which_nothing_learns_holds_no_failure(n_constant: int) -> None:
+    values = torch.linspace(0.0, 1.0, 30).double().repeat(3, 1)
+    values[:n_constant] = 1.0
+    assert not bool(find_failures(values).any())
+
+
+def test_a_failed_curve_is_replaced_by_what_the_other_sources_say_and_counts_as_a_probability() -> None:
+    curves = torch.tensor([[1.0, 2.0], [4.0, 5.0], [7.0, 8.0]]).double()[:, None].expand(3, 2, 2).clone()
+    failed = torch.tensor([[True, False], [False, False], [False, False]])
+    replaced, told = replace_failures(curves, failed)
+    assert replaced[0, 0].tolist() == [5.5, 6.5]
+    assert torch.equal(replaced[~failed], curves[~failed])
+    assert told is not None
+    assert told.mean.tolist() == [1.0, 2.0]
+    assert told.probability.tolist() == pytest.approx([(1 + 1 / 6) / 4, (1 / 6) / 4])
+    assert replace_failures(curves, failed & False)[1] is None
+
+
+def test_sources_are_measured_and_compared_as_if_nothing_had_failed() -> None:
+    sound = sound_curves()
+    curves, failed = with_failures(sound)
+    plain, spoilt = standardize(sound), standardize(curves)
+    cleaned = standardize(curves, failures_replaced=True)
+    assert cleaned.failures is not None
+    for told in ("location", "log_scale"):
+        off, without = (getattr(some, told) - getattr(plain, told) for some in (cleaned, spoilt))
+        assert bool((off.abs() < 0.5 * without.abs()).all())
+    good = failed & (torch.arange(N_CONFIG) > 0.5 * N_CONFIG)
+    assert float((cleaned.curves[good] - plain.curves[good]).abs().max()) < 0.4
+    features = torch.linspace(0, 1, N_CONFIG).double()[:, None]
+    between = [fit_prior(some, features, N_EPOCH).epoch_covariances[0, -1, -1] for some in (cleaned, spoilt)]
+    assert float(between[0]) < 0.1 * float(between[1])
+
+
+def watched() -> tuple[Watch, Posterior]:
+    prior = prior_of(with_failures(sound_curves())[0])
+    assert prior.failures is not None
+    posterior = Posterior(Hypotheses(prior, Grid()))
+    return Watch.begin(posterior, prior.failures), posterior
+
+
+def test_a_training_at_the_floor_is_found_out_and_is_no_evidence() -> None:
+    watch, posterior = watched()
+    sound = sound_curves(seed=5)[0].cummax(-1).values
+    for config in (50, 55):
+        for epoch in range(3):
+            watch, posterior = watch.observe(posterior, config, epoch, float(sound[config, epoch]))
+    weights, n = posterior.weights, posterior.n
+    for epoch in range(3):
+        watch, posterior = watch.observe(posterior, 58, epoch, FLOOR)
+    assert watch.failed.nonzero()[:, 0].tolist() == [58]
+    torch.testing.assert_close(posterior.weights, weights)
+    assert posterior.n == n
+
+
+def test_one_that_learns_after_all_is_told_after_all() -> None:
+    watch, posterior = watched()
+    watch, posterior = watch.observe(posterior, 58, 0, FLOOR)
+    assert bool(watch.failed[58])
+    assert posterior.n == 0
+    for epoch in range(1, 6):
+        watch, posterior = watch.observe(posterior, 58, epoch, -1.0 + 0.4 * epoch)
+    assert not bool(watch.failed.any())
+    assert posterior.n == 6
+
+
+def test_a_reading_that_is_out_is_kept_when_all_is_told_anew() -> None:
+    watch, posterior = watched()
+    watch = watch.fantasize(posterior, 57, 0)
+    watch, posterior = watch.observe(posterior, 58, 0, -1.1)
+    watch, posterior = watch.observe(posterior, 58, 1, -1.1)
+    before = posterior.n
+    for epoch in range(2, N_EPOCH):
+        watch, posterior = watch.observe(posterior, 58, epoch, -1.1 if epoch % 2 else FLOOR)
+    told_anew = posterior.n < before
+    assert posterior.n >= 1
+    assert told_anew == bool(watch.failed[58])
+
+
+def test_what_may_fail_is_not_recommended_unread_and_what_failed_is_worth_what_it_reached() -> None:
+    curves, failed = with_failures(sound_curves())
+    failed[:3, 59], curves[:3, 59] = True, FLOOR  # the best of all, where it learns
+    curves[3, 59] += 2.0
+    features = torch.linspace(0, 1, N_CONFIG).double()[:, None]
+    belief = WeightedSources().fit(History(torch.sigmoid(curves)[:, None], features))
+    value, worth = belief.values().mean, belief.worth()
+    assert float(value[59]) > float(value[:50].max())
+    assert float(worth[59]) < float(worth[50:59].max())
+    for epoch in range(3):
+        belief.observe(59, epoch, float(torch.sigmoid(torch.tensor(FLOOR))))
+    assert float(belief.worth()[59]) == pytest.approx(1.0 / (1.0 + math.exp(-FLOOR)), rel=1e-6)
+    assert float(belief.values().std[59]) < 1e-4
+    _, _, slopes = belief.outlook(torch.tensor([59, 40]), torch.tensor([40]), torch.tensor([2]))
+    assert float(slopes[0, 0]) == 0.0
+    assert float(slopes[1, 0]) > 0.0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_fails_answers_stay_finite(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    n_source, n_config = int(torch.randint(2, 5, (), generator=generator)), 24
+    curves = torch.rand(n_source, n_config, 4, generator=generator, dtype=torch.float64).cummax(-1).values
+    share = torch.rand(n_source, 1, generator=generator)
+    curves[torch.rand(n_source, n_config, generator=generator) < share] = 0.0
+    if seed % 3 == 0:
+        curves[0] = curves[0] > 0.0  # those that learn are all alike
+    if seed % 4 == 0:
+        curves[-1] = 0.5  # a task that says nothing
+    features = torch.linspace(0, 1, n_config).double()[:, None]
+    belief = WeightedSources().fit(History(curves[:, None], features))
+    for config, epoch, value in ((3, 0, 0.0), (4, 0, 0.9), (3, 1, 0.0), (5, 0, 0.0), (3, 2, 0.8)):
+        belief.observe(config, epoch, value)
+        assert bool(belief.values().mean.isfinite().all() and belief.worth().isfinite().all())
+        assert bool(belief.values().std.isfinite().all())
