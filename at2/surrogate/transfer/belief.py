@@ -251,7 +251,8 @@ class WeightedBelief:
         which = self._posterior.leading(_N_LEADING)
         share = self._posterior.weights[which] / self._posterior.weights[which].sum()
         slopes = torch.einsum("h,hnm->nm", share, self._posterior.value_slopes(rows, configs, epochs, which))
-        slopes = torch.where(self.known[rows][:, None], 0.0, slopes)
+        known = self.known  # nor do readings of what failed say anything: they would be left out
+        slopes = torch.where(known[rows][:, None] | known[configs], 0.0, slopes)
         return self.latent_values()[0][rows], self._best[rows], slopes
 
     def sample_values(self, n_sample: int, *, seed: int = 0, rows: Tensor | None = None) -> Tensor:
