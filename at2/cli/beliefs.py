@@ -161,8 +161,8 @@ def show_rows(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -
 
     table = Table(title=title)
     for name in names:
-        words = name in ("predictor", "by", "band", "sources", "history")
-        table.add_column(name, justify="left" if words else "right", no_wrap=True)
+        words = name in ("predictor", "by", "band", "sources", "history", "limits")
+        table.add_column(name, justify="left" if words else "right", no_wrap=name != "limits")
     for row in rows:
         table.add_row(*row)
     console = Console()

@@ -14,10 +14,10 @@ from at2.cli.options import record_option
 @click.command()
 @click.option(
     "--what",
-    type=click.Choice(["all", "growth", "large", "ragged", "wide"]),
+    type=click.Choice(["all", "growth", "large", "ragged", "wide", "many"]),
     default="all",
     show_default=True,
-    help="Growing sizes, the large history, the ragged one, or one of very many configurations.",
+    help="Growing sizes, the large history, the ragged one, one of very many configurations or of many tasks.",
 )
 @click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True, help="Steps to take medians of.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draws.")
@@ -28,12 +28,12 @@ def scale(what: str, steps: int, seed: int, device: str, record: Path) -> None:
     import pandas as pd
     from rich.console import Console
 
-    from at2.bench.scale import LARGE, RAGGED, WIDE, growing_sizes, growth, measure_scale
+    from at2.bench.scale import LARGE, MANY, RAGGED, WIDE, growing_sizes, growth, measure_scale
     from at2.bench.speed import REFERENCE
     from at2.tables.formats import write_frame_file
 
     sizes = [*growing_sizes()] if what in ("all", "growth") else []
-    sizes += [size for size in (LARGE, RAGGED, WIDE) if what in ("all", size.name)]
+    sizes += [size for size in (LARGE, RAGGED, WIDE, MANY) if what in ("all", size.name)]
     rows = []
     with Console(stderr=True).status("measuring") as status:
         for row in measure_scale(sizes, n_step=steps, seed=seed, device=device):

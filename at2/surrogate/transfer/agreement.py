@@ -47,14 +47,15 @@ def shares(curves: Tensor) -> Tensor:
         >>> shares(torch.cat([up, -up[:1]])).mul(100).round().tolist()
         [29.0, 29.0, 29.0, 13.0]
     """
-    return _shares(correlations(curves), n_config=curves.shape[1])
-
-
-def _shares(between: Tensor, *, n_config: int) -> Tensor:
-    n = between.shape[0]
-    agreed = (between.sum(1) - between.diagonal()) / max(n - 1, 1)
-    counted: Tensor = agreed.clamp_min(_BY_CHANCE * (n_config * max(n - 1, 1)) ** -0.5)
+    between = correlations(curves)
+    agreed = (between.sum(1) - between.diagonal()) / max(len(between) - 1, 1)
+    counted = _counted(agreed, n_source=len(between), n_config=curves.shape[1])
     return counted / counted.sum()
+
+
+def _counted(agreed: Tensor, *, n_source: int, n_config: int) -> Tensor:
+    """How much sources count that agree so much with the others, up to a factor."""
+    return agreed.clamp_min(_BY_CHANCE * (n_config * max(n_source - 1, 1)) ** -0.5)
 
 
 def consensus(curves: Tensor) -> Tensor:
@@ -72,11 +73,9 @@ def consensus_of_others(curves: Tensor) -> Tensor:
         Tensor of the same shape.
     """
     between, n = correlations(curves), curves.shape[0]
-    share = curves.new_zeros(n, n)
-    for s in range(n):
-        others = [k for k in range(n) if k != s]
-        share[s, others] = _shares(between[others][:, others], n_config=curves.shape[1])
-    means: Tensor = torch.tensordot(share, curves, 1)
+    agreed = (between.sum(1) - between.diagonal() - between) / max(n - 2, 1)  # a row for each source, without it
+    counted = _counted(agreed, n_source=n - 1, n_config=curves.shape[1]).fill_diagonal_(0.0)
+    means: Tensor = torch.tensordot(counted / counted.sum(1, keepdim=True), curves, 1)
     return means
 
 

@@ -31,11 +31,45 @@ def leave_one_out_residuals(curves: Tensor) -> Tensor:
         Tensor of the same shape. With a single source, half of the variance of its curves around their mean over
         configurations counts as its own.
     """
-    n = curves.shape[0]
+    n, n_config, n_column = curves.shape
     if n == 1:
         return curves.sub(curves.mean(1, keepdim=True)).mul(0.5**0.5)
-    residuals = [_residual(curves[s], torch.cat([curves[:s], curves[s + 1 :]])) for s in range(n)]
-    return torch.stack(residuals)
+    basis = torch.cat([curves, curves.new_ones(1, n_config, n_column)]).flatten(1)
+    # Readings of one curve are far from independent: a curve counts as one observation of each weight.
+    weights = _weights_of_others(basis @ basis.T / n_column, n_reading=n_config)
+    return curves - (weights @ basis).reshape(curves.shape)
+
+
+def _weights_of_others(gram: Tensor, *, n_reading: int) -> Tensor:
+    """Return the weights under which the other sources and a constant describe each source best.
+
+    All are found at once: an eigendecomposition inverts what they share for any noise, and of an inverse with a source
+    in it one without follows.
+
+    Args:
+        gram: Inner products of the sources and, last, the constant, ``(n_source + 1, n_source + 1)``.
+        n_reading: Over how many readings they go.
+
+    Returns:
+        Tensor of shape ``(n_source, n_source + 1)``; no source describes itself.
+    """
+    n = len(gram) - 1
+    mean = torch.full_like(gram[0], 1.0 / (n - 1))
+    spread = torch.full_like(mean, WEIGHT_SPREAD / (n - 1) ** 0.5)
+    mean[-1], spread[-1] = 0.0, 1.0
+    itself = torch.eye(n, n + 1).to(gram)
+    size, vectors = torch.linalg.eigh(spread[:, None] * gram * spread)
+    size, vectors = size.clamp_min(0.0), spread[:, None] * vectors
+    weights = mean - itself * mean
+    for _ in range(_ROUNDS):
+        left = itself - weights
+        noise = ((left @ gram) * left).sum(1, keepdim=True).div(n_reading).clamp_min(1e-8)
+        inverse = 1.0 / (size / noise + 1.0)  # of each source's own system, between the vectors
+        known = (gram[:n] / noise + mean / spread.square()) * (1.0 - itself)
+        weights = (known @ vectors * inverse) @ vectors.T
+        towards = (vectors[:n] * inverse) @ vectors.T
+        weights = weights - towards * (weights.diagonal() / towards.diagonal())[:, None]
+    return weights
 
 
 def rank_weights(curves: Tensor) -> Tensor:
@@ -133,21 +167,3 @@ def _weighted_median(sizes: Tensor, weights: Tensor) -> Tensor:
     ordered, order = sizes.flatten().sort()
     share = weights.flatten()[order].cumsum(0)
     return ordered[int((share < 0.5 * share[-1]).sum())]
-
-
-def _residual(curve: Tensor, others: Tensor) -> Tensor:
-    n_other, n_config, n_column = others.shape
-    basis = torch.cat([others, curve.new_ones(1, n_config, n_column)]).flatten(1)
-    mean = torch.full_like(basis[:, 0], 1.0 / n_other)
-    spread = torch.full_like(mean, WEIGHT_SPREAD / n_other**0.5)
-    mean[-1], spread[-1] = 0.0, 1.0
-    flat = curve.flatten()
-    # Readings of one curve are far from independent: a curve counts as one observation of each weight.
-    gram, moment = basis @ basis.T / n_column, basis @ flat / n_column
-    precision = spread.square().reciprocal()
-    weights = mean
-    for _ in range(_ROUNDS):
-        noise = (flat - weights @ basis).square().mean().clamp_min(1e-8)
-        weights = torch.linalg.solve(gram / noise + torch.diag(precision), moment / noise + precision * mean)
-    residual: Tensor = curve - (weights @ basis).reshape(n_config, n_column)
-    return residual

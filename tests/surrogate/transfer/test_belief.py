@@ -22,7 +22,7 @@ from at2.surrogate.transfer.deviation import (
 from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.transfer.prior import TargetPrior, fit_prior
-from at2.surrogate.transfer.residuals import leave_one_out_residuals, rank_weights, split_common
+from at2.surrogate.transfer.residuals import WEIGHT_SPREAD, leave_one_out_residuals, rank_weights, split_common
 from at2.surrogate.transfer.sources import standardize
 from at2.surrogate.warp import LogitWarp
 from tests.surrogate.transfer.problems import matrix, small_curves, small_history
@@ -152,6 +152,22 @@ def test_residuals_of_equal_sources_vanish_and_of_one_source_are_half_its_own() 
     own = leave_one_out_residuals(z)
     centred = z - z.mean(1, keepdim=True)
     torch.testing.assert_close(own.square().mean(), 0.5 * centred.square().mean())
+
+
+def test_residuals_are_those_of_a_ridge_regression_on_the_other_sources() -> None:
+    z = torch.randn(4, 30, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    z[1:] += z[:1]
+    residuals = leave_one_out_residuals(z)
+    for s in range(4):
+        others = torch.cat([z[:s], z[s + 1 :], torch.ones_like(z[:1])]).flatten(1)
+        prior = z.new_tensor([1 / 3, 1 / 3, 1 / 3, 0.0])
+        precision = torch.diag(z.new_tensor([3 / WEIGHT_SPREAD**2] * 3 + [1.0]))
+        weights = prior
+        for _ in range(5):
+            noise = (z[s].flatten() - weights @ others).square().mean()
+            gram, moment = others @ others.T / 6 / noise, others @ z[s].flatten() / 6 / noise
+            weights = torch.linalg.solve(gram + precision, moment + precision @ prior)
+        torch.testing.assert_close(residuals[s], z[s] - (weights @ others).reshape(30, 6))
 
 
 def test_configurations_count_by_their_rank_on_the_other_sources() -> None:
