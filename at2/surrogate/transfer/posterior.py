@@ -1,9 +1,10 @@
 """All hypotheses conditioned on the target's readings at once, one reading at a time.
 
-For each hypothesis an incremental Cholesky factor of the readings' covariance is kept, and with it mean and variance of
-every configuration's value (the last column). A reading costs O(n_hypothesis (n^2 + (n_source + n_tried) n_config)) for
-n readings of n_tried configurations so far, since that is the rank of what they say of values, however many epochs were
-read; covariances are computed when somebody asks, for the hypotheses that matter.
+For each hypothesis the inverse of an incremental Cholesky factor of the readings' covariance is kept, and with it mean
+and variance of every configuration's value (the last column). A reading costs O(n_hypothesis (n^2 + (n_source +
+n_tried) n_config)) for n readings of n_tried configurations so far, since that is the rank of what they say of values,
+however many epochs were read; covariances are computed when somebody asks, for the hypotheses that matter. Long runs
+are thinned out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ import torch
 from torch import Tensor
 
 from at2.surrogate.transfer.hypotheses import Hypotheses
+from at2.surrogate.transfer.thinning import thinned
+from at2.surrogate.transfer.triangle import Triangle
 
+_MOST = 1024  # readings, from which on curves are thinned out
 _JITTER = 1e-4  # noise variance of a reading beyond the epoch covariance, in units of s^2
 
 
@@ -33,16 +37,23 @@ class Posterior:
             is besides at most ``count / (count + n)`` after n readings.
         reach: Readings further than this many standard deviations below what is expected of them are drawn in to
             there: that one training failed says little about how far others deviate.
+        most: Readings from which on curves are thinned out to half of them, if that is possible.
     """
 
     def __init__(
-        self, hypotheses: Hypotheses, *, temper: float = 0.15, count: float = math.inf, reach: float = math.inf
+        self,
+        hypotheses: Hypotheses,
+        *,
+        temper: float = 0.15,
+        count: float = math.inf,
+        reach: float = math.inf,
+        most: int = _MOST,
     ) -> None:
         prior = hypotheses.prior
         n_hypothesis, like = len(hypotheses), prior.mean
         self.hypotheses, self.temper, self.count, self.reach = hypotheses, temper, count, reach
-        self.n = 0
-        self._factor = like.new_zeros(n_hypothesis, 0, 0)
+        self.most, self.n = most, 0
+        self._inverse = Triangle(like.new_zeros(n_hypothesis, 0, 0))  # of the factor
         self._whitened = like.new_zeros(n_hypothesis, 0, 2)
         self._tried = torch.zeros(0, dtype=torch.long, device=like.device)  # distinct configurations, and for each
         self._together = like.new_zeros(0, prior.n_config)  # how its deviation goes with all others'
@@ -51,11 +62,11 @@ class Posterior:
         self._columns = torch.zeros(0, dtype=torch.long, device=like.device)
         self._rows = torch.arange(prior.n_config, device=like.device)
         self._last = torch.full_like(self._rows, prior.n_epoch)
+        self._real = torch.zeros(0, dtype=torch.bool, device=like.device)  # which readings are not fantasies
         self._quadratic = like.new_zeros(n_hypothesis, 3)  # sums of a^2, a b, b^2 over real readings
         self._log_det = like.new_zeros(n_hypothesis)
         self._n_real = 0
-        self.value_variance_unit = hypotheses.variance(self._rows, self._last)
-        self._shift = like.new_zeros(n_hypothesis, prior.n_config, 2)  # what readings add to values: by a, and by b
+        self._start_values()
         self._weigh()
 
     def fork(self) -> Posterior:
@@ -67,6 +78,8 @@ class Posterior:
     def observe(self, config: int, column: int, latent: float) -> None:
         """Condition on one reading in latent units."""
         self._append(config, column, latent)
+        if self.n >= self.most:
+            self._thin_out()
 
     def fantasize(self, config: int, column: int) -> None:
         """Condition on a reading as if it came out just as every hypothesis expects; weights stay as they are."""
@@ -79,7 +92,8 @@ class Posterior:
         variance = h.variance(*cell)[:, 0] + _JITTER
         past = (self._configs, self._columns)
         to_past = h.covariance(past, cell)  # (n_hypothesis, n, 1)
-        row = torch.linalg.solve_triangular(self._factor, to_past, upper=False)[..., 0]
+        before = self._inverse.matrix
+        row = (before @ to_past)[..., 0]
         pivot = (variance - row.square().sum(1)).clamp_min(1e-8).sqrt()
         explained = torch.einsum("hn,hnk->hk", row, self._whitened)
         b = (h.mean(*cell) - explained[:, 1]) / pivot
@@ -91,19 +105,51 @@ class Posterior:
             self._quadratic = self._quadratic + torch.stack([a * a, a * b, b * b], 1)
             self._log_det = self._log_det + pivot.log()
             self._n_real += 1
-        pair = torch.stack([a, b], 1)
-        factor = self._factor.new_zeros(len(h), n + 1, n + 1)
-        factor[:, :n, :n], factor[:, n, :n], factor[:, n, n] = self._factor, row, pivot
-        self._factor = factor
-        self._remember(*cell)
-        to_values = self._with_values(row, pivot)
-        self._whitened = torch.cat([self._whitened, pair[:, None]], 1)
-        self.value_variance_unit = self.value_variance_unit - to_values.square()
-        self._shift = self._shift + to_values[:, :, None] * pair[:, None, :]
+        expected = (row[:, None] @ before)[:, 0]
+        innovation = torch.cat([-expected, torch.ones_like(pivot)[:, None]], 1) / pivot[:, None]
+        self._inverse = self._inverse.with_row(innovation)
+        self._remember(*cell, real=latent is not None)
+        self._whitened = torch.cat([self._whitened, torch.stack([a, b], 1)[:, None]], 1)
         self.n = n + 1
+        self._tell_values(n)
         self._weigh()
 
-    def _remember(self, config: Tensor, column: Tensor) -> None:
+    def _thin_out(self) -> None:
+        """Go on as if only some of the readings of every curve had been told."""
+        kept = thinned(self._configs, self._columns, most=self.most // 2) | ~self._real
+        told = torch.linalg.solve_triangular(self._inverse.matrix, self._whitened, upper=False)[:, kept]
+        self._of, self._real = self._of[kept], self._real[kept]
+        self._configs, self._columns = self._configs[kept], self._columns[kept]
+        self.n = len(self._configs)
+        self.most = max(self.most, 2 * self.n)
+        cells = (self._configs, self._columns)
+        covariance = self.hypotheses.covariance(cells, cells)
+        factor = torch.linalg.cholesky(covariance + _JITTER * torch.eye(self.n).to(covariance))
+        self._whitened = torch.linalg.solve_triangular(factor, told, upper=False)
+        self._inverse = Triangle.of(torch.linalg.solve_triangular(factor, torch.eye(self.n).to(factor), upper=False))
+        a, b = self._whitened[:, self._real].unbind(2)
+        self._quadratic = torch.stack([(a * a).sum(1), (a * b).sum(1), (b * b).sum(1)], 1)
+        self._log_det = factor.diagonal(dim1=1, dim2=2)[:, self._real].log().sum(1)
+        self._n_real = int(self._real.sum())
+        self._start_values()
+        for k in range(self.n):
+            self._tell_values(k)
+        self._weigh()
+
+    def _start_values(self) -> None:
+        h = self.hypotheses
+        self.value_variance_unit = h.variance(self._rows, self._last)
+        self._shift = h.prior.mean.new_zeros(len(h), h.prior.n_config, 2)  # what readings add to values: by a, and by b
+
+    def _tell_values(self, k: int) -> None:
+        """Take into account what the innovation of reading k has to do with every value."""
+        cells, of = (self._configs[: k + 1], self._columns[: k + 1]), self._of[: k + 1]
+        innovation = self._inverse.matrix[:, k, : k + 1]
+        to_values = self.hypotheses.with_values(innovation, cells, (self._together, of))
+        self.value_variance_unit = self.value_variance_unit - to_values.square()
+        self._shift = self._shift + to_values[:, :, None] * self._whitened[:, k, None, :]
+
+    def _remember(self, config: Tensor, column: Tensor, *, real: bool) -> None:
         """Note which cell is read, and how its configuration goes with all others if it is a new one; ``(1,)`` each."""
         of = torch.nonzero(self._tried == config)[:, 0]
         if not len(of):
@@ -112,18 +158,7 @@ class Posterior:
             self._together = torch.cat([self._together, self.hypotheses.prior.together.with_all(config)])
         self._of = torch.cat([self._of, of])
         self._configs, self._columns = torch.cat([self._configs, config]), torch.cat([self._columns, column])
-
-    def _with_values(self, row: Tensor, pivot: Tensor) -> Tensor:
-        """What the innovation of the last reading, whitened, has to do with every value, ``(n_hypothesis, n_config)``.
-
-        Args:
-            row: ``L^-1`` times its covariance with those before, ``(n_hypothesis, n)``.
-            pivot: Its standard deviation given those, ``(n_hypothesis,)``.
-        """
-        before = self._factor[:, : self.n, : self.n]
-        expected = torch.linalg.solve_triangular(before.mT, row[..., None], upper=True)[..., 0]
-        counted = torch.cat([-expected, torch.ones_like(pivot)[:, None]], 1) / pivot[:, None]
-        return self.hypotheses.with_values(counted, (self._configs, self._columns), (self._together, self._of))
+        self._real = torch.cat([self._real, self._real.new_tensor([real])])
 
     def _lowest(self, explained: Tensor, b: Tensor, pivot: Tensor) -> float:
         """The least that a reading counts as, above the location; the arguments are those of `_append`."""
@@ -244,7 +279,7 @@ class Posterior:
         n_source = h.prior.sources.shape[0]
         spread = h.weight_variance[which]
         cross = h.prior.sources[:, self._configs, self._columns].T * spread[:, None, None]
-        projected = torch.linalg.solve_triangular(self._factor[which], cross, upper=False)
+        projected = self._inverse.times(cross, which)
         innovation = self._whitened[which, :, 0] / self.scale_mean[which, None] - self._whitened[which, :, 1]
         mean = torch.einsum("hns,hn->hs", projected, innovation)
         variance = spread[:, None] - projected.square().sum(1)
@@ -255,5 +290,4 @@ class Posterior:
         """``L^-1`` times the covariance of the readings with cells, ``(n_which, n, n_cells)``."""
         past = (self._configs, self._columns)
         cross = self.hypotheses.covariance(past, (configs, columns), which)
-        projected: Tensor = torch.linalg.solve_triangular(self._factor[which], cross, upper=False)
-        return projected
+        return self._inverse.times(cross, which)

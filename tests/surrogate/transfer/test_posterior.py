@@ -11,6 +11,8 @@ from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.transfer.prior import fit_prior, prior_without_sources
 from at2.surrogate.transfer.sources import standardize
+from at2.surrogate.transfer.thinning import thinned
+from at2.surrogate.transfer.triangle import Triangle
 from tests.surrogate.transfer.problems import small_history
 
 GRID = Grid(weight_spreads=(0.5, 2.0), levels=(0.5, 4.0), shapes=(0.3, 2.0), n_scale=3)
@@ -214,3 +216,88 @@ def test_each_way_in_which_curves_may_go_makes_hypotheses_of_its_own() -> None:
         for column in range(prior.n_epoch):
             told.observe(config, column, 0.5 * config)  # curves that do not move at all
     assert float(told.weights[number == 1].sum()) > 0.9
+
+
+def grid_readings(h: Hypotheses) -> list[tuple[int, int, float]]:
+    """Every epoch of every configuration, one epoch after the other."""
+    cells = [(i, t) for t in range(h.prior.n_epoch) for i in range(h.prior.n_config)]
+    return [(i, t, 0.3 * i - 0.5 + 0.1 * t + 0.05 * (-1) ** t) for i, t in cells]
+
+
+def test_a_long_run_goes_on_as_if_only_some_readings_had_been_told() -> None:
+    h = hypotheses()
+    readings = grid_readings(h)
+    posterior, told = Posterior(h, most=20), Posterior(h)
+    for reading in readings[:20]:
+        posterior.observe(*reading)
+    configs, columns = torch.tensor([reading[:2] for reading in readings[:20]]).T
+    stays = thinned(configs, columns, most=10)
+    assert posterior.n == int(stays.sum()) < 15
+    for reading, kept in zip(readings, [*stays.tolist(), *[True] * 3], strict=False):
+        if kept:
+            told.observe(*reading)
+    for reading in readings[20:23]:
+        posterior.observe(*reading)
+    torch.testing.assert_close(posterior.weights, told.weights)
+    torch.testing.assert_close(posterior.log_likelihood, told.log_likelihood)
+    for found, expected in zip(posterior.value_moments(), told.value_moments(), strict=True):
+        torch.testing.assert_close(found, expected)
+    which = torch.arange(len(h))
+    for found, expected in zip(
+        posterior.cell_moments(*all_cells(h), which), told.cell_moments(*all_cells(h), which), strict=True
+    ):
+        torch.testing.assert_close(found, expected)
+
+
+def test_what_is_still_out_stays_when_a_run_is_thinned_out() -> None:
+    h = hypotheses()
+    posterior, told = Posterior(h, most=20), Posterior(h)
+    out, readings = [(0, 2), (0, 3), (0, 4)], grid_readings(h)[:17]
+    for twin in (posterior, told):
+        for cell in out:
+            twin.fantasize(*cell)
+    for reading in readings:
+        posterior.observe(*reading)
+    configs, columns = torch.tensor([*out, *(reading[:2] for reading in readings)]).T
+    stays = thinned(configs, columns, most=10)
+    assert not bool(stays[:3].all())
+    for reading, kept in zip(readings, stays[3:].tolist(), strict=True):
+        if kept:
+            told.observe(*reading)
+    assert posterior.n == told.n < 20
+    for found, expected in zip(posterior.value_moments(), told.value_moments(), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_where_nothing_can_be_left_out_more_readings_are_kept() -> None:
+    h = hypotheses()
+    posterior = Posterior(h, most=6)
+    for config in range(6):
+        posterior.observe(config, 0, 0.1 * config)
+    assert posterior.n == 6
+    assert posterior.most == 12
+
+
+def test_forks_go_on_without_each_other() -> None:
+    h = hypotheses()
+    one, alone = Posterior(h), Posterior(h)
+    for posterior in (one, alone):
+        posterior.observe(*READINGS[0])
+    other = one.fork()
+    other.observe(4, 0, -2.0)
+    one.observe(*READINGS[1])
+    alone.observe(*READINGS[1])
+    other.observe(4, 1, -2.0)
+    cells = (*all_cells(h), torch.arange(len(h)))
+    for found, expected in zip(one.cell_moments(*cells), alone.cell_moments(*cells), strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_many_rows_are_multiplied_as_few_are() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = Triangle(torch.zeros(3, 0, 0, dtype=torch.float64))
+    matrix = torch.randn(3, 300, 300, generator=generator, dtype=torch.float64).tril()
+    for k in range(300):
+        rows = rows.with_row(matrix[:, k, : k + 1])
+    right = torch.randn(2, 300, 4, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(rows.times(right, torch.tensor([2, 0])), matrix[[2, 0]] @ right)
