@@ -18,7 +18,7 @@ from at2.surrogate.transfer.hypotheses import Hypotheses
 from at2.surrogate.transfer.thinning import thinned
 from at2.surrogate.transfer.triangle import Triangle
 
-_MOST = 1024  # readings, from which on curves are thinned out
+_MOST = 512  # readings, from which on curves are thinned out
 _JITTER = 1e-4  # noise variance of a reading beyond the epoch covariance, in units of s^2
 
 
