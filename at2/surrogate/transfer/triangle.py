@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 _LEAST_ROOM = 64  # rows
-_BLOCK = 128  # rows multiplied at a time, zeros beyond them left out
+_BLOCK = 48  # rows multiplied at a time, zeros beyond them left out
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,12 @@ class Triangle:
 
     def times(self, right: Tensor, which: Tensor) -> Tensor:
         """Return some of the matrices times as many others, ``(n_which, n, m)``."""
-        if not self.n:
-            return right
-        starts = range(0, self.n, _BLOCK)
-        ends = [min(start + _BLOCK, self.n) for start in starts]
-        products = [
-            torch.cat([self.room[k, start:end, :end] @ other[:end] for start, end in zip(starts, ends, strict=True)])
-            for k, other in zip(which.tolist(), right, strict=True)
-        ]
-        return torch.stack(products)
+        product = torch.empty_like(right)
+        for at, k in enumerate(which.tolist()):
+            for start in range(0, self.n, _BLOCK):
+                end = min(start + _BLOCK, self.n)
+                torch.mm(self.room[k, start:end, :end], right[at, :end], out=product[at, start:end])
+        return product
 
     def with_row(self, row: Tensor) -> Triangle:
         """Return the matrices with one row more, ``(n_hypothesis, n + 1)``.
