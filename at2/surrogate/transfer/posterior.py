@@ -124,7 +124,9 @@ class Posterior:
         self.most = max(self.most, 2 * self.n)
         cells = (self._configs, self._columns)
         covariance = self.hypotheses.covariance(cells, cells)
-        factor = torch.linalg.cholesky(covariance + _JITTER * torch.eye(self.n).to(covariance))
+        variance = self.hypotheses.variance(*cells) + _JITTER  # noise of first readings included
+        covariance.diagonal(dim1=1, dim2=2).copy_(variance)
+        factor = torch.linalg.cholesky(covariance)
         self._whitened = torch.linalg.solve_triangular(factor, told, upper=False)
         self._inverse = Triangle.of(torch.linalg.solve_triangular(factor, torch.eye(self.n).to(factor), upper=False))
         a, b = self._whitened[:, self._real].unbind(2)

@@ -224,8 +224,9 @@ def grid_readings(h: Hypotheses) -> list[tuple[int, int, float]]:
     return [(i, t, 0.3 * i - 0.5 + 0.1 * t + 0.05 * (-1) ** t) for i, t in cells]
 
 
-def test_a_long_run_goes_on_as_if_only_some_readings_had_been_told() -> None:
-    h = hypotheses()
+@pytest.mark.parametrize("n_source", [0, 3])
+def test_a_long_run_goes_on_as_if_only_some_readings_had_been_told(n_source: int) -> None:
+    h = hypotheses(n_source)
     readings = grid_readings(h)
     posterior, told = Posterior(h, most=20), Posterior(h)
     for reading in readings[:20]:
