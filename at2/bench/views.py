@@ -12,11 +12,12 @@ from at2.errors import At2Error
 if TYPE_CHECKING:
     from at2.tables import LearningCurveTable
 
-HISTORIES = ("halved", "apart", "units")
-"""Each source was tuned by successive halving; ran configurations of its own, in full; was measured in its own unit."""
+HISTORIES = ("halved", "apart", "few", "units")
+"""Each source was tuned by successive halving; ran configurations of its own, or a few, in full; has its own unit."""
 
 _KEPT = 3  # one in so many configurations goes on at each rung
 _RUNGS = (27, 9, 3)  # after these fractions of a training
+_FEW = 5  # configurations of each source, where they are few
 _DECADES = 4.0  # a unit is smaller or larger by at most so many powers of ten
 
 
@@ -30,9 +31,10 @@ def cut_sources(
         sources: Tasks whose curves are changed.
         history: ``"halved"``: every configuration was started, and after a 27th, a ninth and a third of a training the
             best third went on (by the best value so far of any seed). ``"apart"``: the configurations are dealt
-            out, each to one of the sources. ``"units"``: the curves of each source are multiplied by a power of ten
+            out, each to one of the sources. ``"few"``: each source has run five configurations, drawn at random; more
+            than one may have run the same. ``"units"``: the curves of each source are multiplied by a power of ten
             of its own, between -4 and 4, as losses and returns of tasks that differ in kind are.
-        seed: Seed of the deal, or of the units.
+        seed: Seed of the deal, the drawing, or the units.
         metric: Name of the metric; None means the table's default.
 
     Returns:
@@ -53,6 +55,10 @@ def cut_sources(
     elif history == "units":
         powers = np.random.default_rng([seed, 3]).uniform(-_DECADES, _DECADES, len(tasks))
         curves[tasks] *= 10.0 ** powers[:, None, None, None]
+    elif history == "few":
+        rng = np.random.default_rng([seed, 4])
+        for task in tasks:
+            curves[task][:, rng.permutation(curves.shape[2])[_FEW:]] = np.nan
     else:
         dealt = np.random.default_rng([seed, 2]).permutation(curves.shape[2])
         for number, task in enumerate(tasks):

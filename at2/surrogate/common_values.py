@@ -49,6 +49,13 @@ class Coefficients:
         """Those of some configurations."""
         return Coefficients(self.mean[:, rows], self.covariance[:, rows])
 
+    def put_levels(self, source: Tensor, config: Tensor, mean: Tensor, variance: Tensor) -> None:
+        """Replace what is known of some levels, which then go together with no other coefficient; all ``(n,)``."""
+        self.mean[source, config, 0] = mean
+        self.covariance[source, config, 0, :] = 0.0
+        self.covariance[source, config, :, 0] = 0.0
+        self.covariance[source, config, 0, 0] = variance
+
     def known(self, prior: Tensor) -> Tensor:
         """Share of the prior variance of each configuration's level that is gone, ``(n_source, n_config)``."""
         return (1.0 - self.covariance[..., 0, 0] / prior).clamp(0.0, 1.0)

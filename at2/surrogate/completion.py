@@ -3,8 +3,9 @@
 A complete history is passed through as it is. Otherwise every source gets a process of its own over (configuration,
 epoch) with hyperparameters that all sources share: `fit_epochs` for the epochs, marginal likelihood for the
 configurations, `LatentPosterior` for the curves. Of configurations that a source has never run the others inform it,
-as far as they agree (`at2.surrogate.common_values`). What was measured stays as it was measured, so that a history with
-one cell missing is nearly a complete one.
+as far as they agree: by one process over the levels of all curves where they are few (`at2.surrogate.joint_levels`),
+configuration by configuration where they are many (`at2.surrogate.common_values`). What was measured stays as it was
+measured, so that a history with one cell missing is nearly a complete one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from at2.errors import TableError
 from at2.surrogate.common_values import Coefficients, share
 from at2.surrogate.epoch_covariance import EpochModel, fit_epochs
 from at2.surrogate.history import History
+from at2.surrogate.joint_levels import fit_levels, predict_levels, read_levels
 from at2.surrogate.kernels import ConfigKernel, embed
 from at2.surrogate.latent_kronecker import LatentPosterior, WhiteCurves, log_evidence, update_rows, whiten
 from at2.surrogate.limited import at_least
@@ -36,6 +38,8 @@ _SIZE = 3600  # coefficients of one source that are conditioned on together
 _TOTAL = 7800  # cube root of the sum over sources of their cubes
 _FULL_EFFORT = 0.25  # share of a source's curves that are not whole, from which on nothing is saved
 _FENCE = 5.0  # in the distances of the 5 % and 95 % quantiles; readings beyond are drawn in
+_FEW_CURVES = 2500  # of all sources together: their levels are worked on at once
+_SHORT = 50  # curves of a source, on average, up to which that many of all curves say more than each source by itself
 _LARGEST = 1e100  # larger numbers overflow when squared
 
 
@@ -279,12 +283,19 @@ class _Completion:
         A curve that was stopped speaks for itself: those that went on elsewhere are no measure of it.
         """
         asked = torch.nonzero(never.any(0))[:, 0]
-        own = self.total - self.kernel.constant
-        both, loadings = share(alone, by_curve, prior=self.total, own=own, asked=asked)
-        _LOG.debug("loadings of the sources on what their levels have in common: %s", loadings.tolist())
         source, row = torch.nonzero(never[:, asked], as_tuple=True)
-        alone.mean[source, asked[row]] = both.mean[source, row]
-        alone.covariance[source, asked[row]] = both.covariance[source, row]
+        read, at = self.length > 0, (source, asked[row])
+        if int(read.sum()) <= max(_FEW_CURVES, _SHORT * self.z.shape[0]):
+            readings = read_levels(by_curve, read, prior=self.total).some(_FEW_CURVES, self.generator)
+            model = fit_levels(readings, self.points, generator=self.generator, max_iter=2 * self.settings.max_iter)
+            level, variance = predict_levels(model, readings, self.points, asked)
+            alone.put_levels(*at, level[source, row], variance[source, row])
+            loadings = model.loadings
+        else:
+            own = self.total - self.kernel.constant
+            both, loadings = share(alone, by_curve, prior=self.total, own=own, asked=asked)
+            alone.mean[at], alone.covariance[at] = both.mean[source, row], both.covariance[source, row]
+        _LOG.debug("loadings of the sources on what their levels have in common: %s", loadings.tolist())
 
     def _by_curve(self) -> Coefficients:
         """What each row's own curve on a source says of its coefficients there."""

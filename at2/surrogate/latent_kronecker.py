@@ -100,8 +100,20 @@ def log_evidence(kernel: Tensor, white: WhiteCurves, gram: Tensor) -> Tensor:
     Returns:
         A scalar tensor, the sum over tasks.
     """
-    covariance = _white_covariance(kernel, gram, white.targets.shape[-1])
-    density: Tensor = _LogDensity.apply(covariance, white.targets.flatten(-2))  # type: ignore[no-untyped-call]
+    return log_density(_white_covariance(kernel, gram, white.targets.shape[-1]), white.targets.flatten(-2))
+
+
+def log_density(covariance: Tensor, vectors: Tensor) -> Tensor:
+    """Return the log density of normal vectors up to its constant, differentiable in their covariances.
+
+    Args:
+        covariance: Shape ``(..., m, m)``.
+        vectors: Shape ``(..., m)``.
+
+    Returns:
+        A scalar tensor, the sum over vectors.
+    """
+    density: Tensor = _LogDensity.apply(covariance, vectors)  # type: ignore[no-untyped-call]
     return density
 
 

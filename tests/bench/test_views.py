@@ -47,6 +47,15 @@ def test_each_configuration_is_dealt_to_one_source(table: LearningCurveTable) ->
     assert (other != cut).any()
 
 
+def test_each_source_has_run_a_few(table: LearningCurveTable) -> None:
+    cut = lengths(cut_sources(table, ["a", "b", "c"], history="few", seed=0))
+    assert ((cut[:3] == T).sum(1) == 5).all()
+    assert ((cut[:3] == 0).sum(1) == cut.shape[1] - 5).all()
+    assert (cut[3] == T).all()
+    other = lengths(cut_sources(table, ["a", "b", "c"], history="few", seed=1))
+    assert (other != cut).any()
+
+
 def test_each_source_is_measured_in_its_own_unit_and_the_target_is_not(table: LearningCurveTable) -> None:
     before, after = table.curves(), cut_sources(table, ["a", "c"], history="units", seed=0).curves()
     powers = np.log10(after[[0, 2], 0, 0, 0] / before[[0, 2], 0, 0, 0])
@@ -57,7 +66,7 @@ def test_each_source_is_measured_in_its_own_unit_and_the_target_is_not(table: Le
 
 
 def test_an_unknown_history_is_refused(table: LearningCurveTable) -> None:
-    with pytest.raises(At2Error, match="histories are 'halved', 'apart', 'units'; 'thin' given"):
+    with pytest.raises(At2Error, match="histories are 'halved', 'apart', 'few', 'units'; 'thin' given"):
         cut_sources(table, ["a"], history="thin", seed=0)
 
 

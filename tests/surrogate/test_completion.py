@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from at2.errors import ShapeError, TableError
 from at2.surrogate import History
-from at2.surrogate.common_values import Coefficients
 from at2.surrogate.completion import CompletionSettings, _Completion, complete
 from at2.surrogate.warp import LogitWarp
 
@@ -82,24 +81,49 @@ def test_cut_off_and_absent_curves_are_completed_with_honest_variances() -> None
     assert 0.8 < float((gap < 2.0 * std)[missing].double().mean()) <= 1.0
 
 
+@pytest.mark.parametrize("few", [False, True])
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_a_configuration_that_other_sources_ran_is_expected_where_it_lies_there(elsewhere: bool) -> None:
-    generator = torch.Generator().manual_seed(4)
-    level, features = torch.randn(60, generator=generator).double(), torch.rand(60, 2, generator=generator).double()
+def test_a_configuration_that_other_sources_ran_is_expected_where_it_lies_there(
+    elsewhere: bool, few: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not few:
+        monkeypatch.setattr("at2.surrogate.completion._FEW_CURVES", 0)
+        monkeypatch.setattr("at2.surrogate.completion._SHORT", 0)
+    asked, errors, surprises = slice(0, 12), [], []
+    for seed in (4, 5, 6):
+        generator = torch.Generator().manual_seed(seed)
+        level, features = torch.randn(60, generator=generator).double(), torch.rand(60, 2, generator=generator).double()
+        rise = 1.0 - 0.6 / torch.arange(1, T + 1, dtype=torch.float64)
+        own = 0.2 * torch.randn(S, 60, generator=generator).double()
+        values = 0.5 + 0.05 * (level + own)[:, None, :, None] * rise
+        whole = complete(History(values, features)).mean
+        values[0, :, asked] = NAN
+        if elsewhere:  # most of what tells that sources agree is not among the candidates
+            history = History(values[:, :, :20], features[:20], elsewhere=History(values[:, :, 20:], features[20:]))
+        else:
+            history = History(values, features)
+        done = complete(history)
+        error, spread = (done.mean[0, asked] - whole[0, asked])[:, -1], whole[0, :, -1].std()
+        errors.append(float(error.square().mean().sqrt() / spread))  # 1 for what its own curves say: the mean
+        surprises.append(float((error.square() / done.variance[0, asked, -1]).mean()))
+    assert max(errors) < 0.5
+    assert 0.6 < sum(surprises) / 3 < 1.7
+
+
+def test_many_short_sources_tell_each_other_what_each_has_not_run() -> None:
+    generator = torch.Generator().manual_seed(5)
+    features = torch.rand(40, 2, generator=generator).double()
+    level = torch.cos(4.0 * features[:, 0]) + 0.3 * features[:, 1]
+    offset = 0.05 * torch.randn(20, 1, generator=generator).double()
     rise = 1.0 - 0.6 / torch.arange(1, T + 1, dtype=torch.float64)
-    own = 0.2 * torch.randn(S, 60, generator=generator).double()
-    values = 0.5 + 0.05 * (level + own)[:, None, :, None] * rise
-    whole = complete(History(values, features)).mean
-    asked = slice(0, 12)
-    values[0, :, asked] = NAN
-    if elsewhere:  # most of what tells that sources agree is not among the candidates
-        history = History(values[:, :, :20], features[:20], elsewhere=History(values[:, :, 20:], features[20:]))
-    else:
-        history = History(values, features)
-    done = complete(history)
-    error, spread = (done.mean[0, asked] - whole[0, asked])[:, -1], whole[0, :, -1].std()
-    assert float(error.square().mean().sqrt()) < 0.5 * float(spread)  # 1 for what its own curves say: the mean
-    assert 0.5 < float((error.square() / done.variance[0, asked, -1]).mean()) < 2.0
+    values = (0.5 + 0.1 * level + offset)[:, None, :, None] * rise
+    ran = torch.zeros(20, 40, dtype=torch.bool)
+    for source in ran:
+        source[torch.randperm(40, generator=generator)[:4]] = True
+    history = History(torch.where(ran[:, None, :, None], values, NAN), features)
+    expected = complete(history).mean[:, :, -1]
+    right = torch.stack([torch.corrcoef(torch.stack([source, level]))[0, 1] for source in expected])
+    assert float(right.min()) > 0.9
 
 
 def test_a_curve_that_was_stopped_speaks_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,10 +131,10 @@ def test_a_curve_that_was_stopped_speaks_for_itself(monkeypatch: pytest.MonkeyPa
     values[0, :, :8, 3:] = values[0, :, 20:] = NAN
     informed = complete(History(values, features)).mean
 
-    def alone(known: Coefficients, *_: object, asked: torch.Tensor, **__: object) -> tuple[Coefficients, torch.Tensor]:
-        return known.of(asked), torch.zeros(S)
+    def nothing(*_: object) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.zeros(S, N - 20).double(), torch.ones(S, N - 20).double()
 
-    monkeypatch.setattr("at2.surrogate.completion.share", alone)
+    monkeypatch.setattr("at2.surrogate.completion.predict_levels", nothing)
     by_itself = complete(History(values, features)).mean
     assert torch.equal(informed[:, :20], by_itself[:, :20])
     assert not torch.equal(informed[0, 20:], by_itself[0, 20:])
