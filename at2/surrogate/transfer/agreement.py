@@ -79,11 +79,14 @@ def consensus_of_others(curves: Tensor) -> Tensor:
     return means
 
 
-def agreement(curves: Tensor) -> float:
+def agreement(curves: Tensor, unsure: Tensor | None = None) -> float:
     """Return the mean correlation between the values that pairs of sources give the same configurations.
 
     Args:
         curves: ``Z``, shape ``(n_source, n_config, n_column)``, at least one source.
+        unsure: What completion left open, a variance, of configurations that a source has never run,
+            ``(n_source, n_config)``, 0 of others; None where all were run. What the others say of them goes together on
+            several sources by construction; true curves differ by what was left open as well.
 
     Returns:
         A number in [-1, 1]; 0 for a single source, which nothing confirms.
@@ -98,10 +101,14 @@ def agreement(curves: Tensor) -> float:
     if n == 1:
         return 0.0
     pairs = correlations(curves)
+    if unsure is not None:
+        told = curves[:, :, -1].var(1, correction=0).clamp_min(1e-12)
+        known = (told / (told + unsure.mean(1))).sqrt()
+        pairs = pairs * torch.outer(known, known)
     return float((pairs.sum() - pairs.diagonal().sum()) / (n * (n - 1)))
 
 
-def trust(curves: Tensor) -> float:
+def trust(curves: Tensor, unsure: Tensor | None = None) -> float:
     """Return how far what sources leave of one another is believed to be what they would leave of a target.
 
     Sources whose configuration labels are shuffled have a mean correlation near 0, the nearer the more configurations
@@ -109,8 +116,9 @@ def trust(curves: Tensor) -> float:
 
     Args:
         curves: ``Z``, shape ``(n_source, n_config, n_column)``, at least one source.
+        unsure: What completion left open of configurations that a source has never run, see `agreement`.
 
     Returns:
         A number in [0, 1].
     """
-    return min(max(agreement(curves) / _ENOUGH, 0.0), 1.0)
+    return min(max(agreement(curves, unsure) / _ENOUGH, 0.0), 1.0)

@@ -165,7 +165,7 @@ def fit_prior(
     put_in = _put_in(sources, weights)
     rises = learn_rises(z, left).doubted(put_in)
     common, residuals = split_common(left, weights)
-    believed = trust(z)
+    believed = trust(z, sources.never_run)
 
     def covariance(own: Tensor) -> Tensor:
         return less_of_readings(epoch_covariance(own, weights, trust=believed), put_in)

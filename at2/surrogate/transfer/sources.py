@@ -50,6 +50,11 @@ class Sources:
         """Number of tasks."""
         return self.curves.shape[0]
 
+    @property
+    def never_run(self) -> Tensor:
+        """The part of `unsure` of configurations that a task has never run: others say what to expect of them."""
+        return torch.where(self.broken_off > 0.0, torch.zeros_like(self.unsure), self.unsure)
+
 
 def standardize(
     curves: Tensor,

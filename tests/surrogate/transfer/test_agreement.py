@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from at2.surrogate.transfer.agreement import agreement, consensus, consensus_of_others, shares
+from at2.surrogate.transfer.agreement import agreement, consensus, consensus_of_others, shares, trust
 
 N_CONFIG = 64
 
@@ -62,3 +62,13 @@ def test_agreement_is_the_mean_over_pairs() -> None:
     curves = sources(alike=2, odd=1)
     pairs = [float(torch.corrcoef(curves[[i, j], :, -1])[0, 1]) for i, j in ((0, 1), (0, 2), (1, 2))]
     assert abs(agreement(curves) - sum(pairs) / 3) < 1e-12
+
+
+def test_what_completion_put_in_everywhere_is_no_agreement() -> None:
+    common = torch.randn(1, 50, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    curves = 0.4 * common.expand(3, 50, 1)  # drawn towards the mean, since little is known
+    assert agreement(curves) > 0.99
+    little, much = torch.full((3, 50), 0.02).double(), torch.full((3, 50), 2.0).double()
+    assert trust(curves, little) == 1.0
+    assert 0.0 < trust(curves, much) < 0.5
+    assert trust(curves, 0.0 * much) == trust(curves) == 1.0
