@@ -36,7 +36,7 @@ from at2.surrogate.latent_kronecker import log_density
 _FIT = 400  # levels that kernel and loadings are fitted on
 _LOCATION = 1.0  # variance of what all configurations of a source have in common; curves are standardized
 _FIRST = (0.6, 0.2, 0.73)  # centres of the priors: smooth, own, and the share that two sources have in common
-_WIDTHS = (2.0, 2.0, 2.0)  # standard deviations of the priors on log smooth, log own, and the log odds of the share
+_WIDTH = 2.0  # standard deviation of the priors on log smooth, log own, and the log odds of the share
 _APART = 0.5  # the same of a source's log odds around those of all
 _LEAST = 1e-9  # share of the precision of a level that its curve adds at least, and of its variance that is left
 _ROWS = 2000  # configurations that are asked about together
@@ -142,7 +142,7 @@ def fit_levels(
     few, n_column = readings.some(_FIT, generator), points.shape[1]
     centre = _centre(n_column, readings.n_source)
     widths = torch.ones_like(centre)
-    widths[n_column : n_column + 3] = torch.tensor(_WIDTHS, dtype=widths.dtype)
+    widths[n_column : n_column + 3] = _WIDTH
     widths[n_column + 3 :] = _APART
     noise = torch.diag(few.variance)
 
@@ -196,7 +196,7 @@ def _predict(
     for source, loading in enumerate(model.loadings):
         rows = torch.nonzero(readings.source == source)[:, 0]
         own = kernel[:, rows] * (1.0 - loading.square()) + _LOCATION
-        inside = ((own @ inverse[rows][:, rows]) * own).sum(1)
+        inside = ((own @ inverse[rows[:, None], rows]) * own).sum(1)
         told = loading.square() * explained + 2.0 * loading * (solved[:, rows] * own).sum(1) + inside
         means.append(loading * expected + own @ pull[rows])
         variances.append((model.total - told).clamp_min(_LEAST * model.total))

@@ -108,6 +108,8 @@ def test_a_configuration_that_other_sources_ran_is_expected_where_it_lies_there(
         surprises.append(float((error.square() / done.variance[0, asked, -1]).mean()))
     assert max(errors) < 0.5
     assert 0.6 < sum(surprises) / 3 < 1.7
+    if not few:
+        assert 0.5 < min(surprises) <= max(surprises) < 2.0
 
 
 def test_many_short_sources_tell_each_other_what_each_has_not_run() -> None:
