@@ -66,6 +66,22 @@ class CompletionSettings:
 
 
 @dataclass(frozen=True)
+class NeverRun:
+    """What completion left open of configurations that a source has never run.
+
+    Args:
+        which: Which those are, shape ``(n_source, n_config)``.
+        covariance: Covariance between columns of their curves, averaged over the configurations, in units of the
+            curves, shape ``(n_source, n_column, n_column)``; 0 for a source that has run them all.
+        kernel: How it goes together between configurations, with variance 1.
+    """
+
+    which: Tensor
+    covariance: Tensor
+    kernel: ConfigKernel
+
+
+@dataclass(frozen=True)
 class Completed:
     """Every source's curves on the whole grid, in the units of the warped metric.
 
@@ -74,12 +90,15 @@ class Completed:
         variance: Their variances without the noise of a reading, same shape; 0 where measured.
         exact: Whether all was measured.
         broken_off: Share of each curve after its last reading, ``(n_source, n_config)``; 0 where there is none.
+        never_run: What goes together in the variances of configurations without any reading on a source; None where
+            every source has run them all.
     """
 
     mean: Tensor
     variance: Tensor
     exact: bool
     broken_off: Tensor
+    never_run: NeverRun | None = None
 
 
 @torch.no_grad()
@@ -129,12 +148,13 @@ def complete(
         curves = torch.cat([grid, read(history.elsewhere)], dim=1)
         features = torch.cat([features, history.elsewhere.features])
     _check(curves)
-    mean, variance = _Completion(curves, embed(features), seed, settings or CompletionSettings()).run(history.n_config)
+    completion = _Completion(curves, embed(features), seed, settings or CompletionSettings())
+    mean, variance, never_run = completion.run(history.n_config)
     if best_so_far:
         mean, variance = at_least(_reached(grid), mean, variance)
     mean, variance = torch.where(measured, grid, mean), torch.where(measured, 0.0, variance)
     mean = mean.cummax(-1).values if best_so_far else mean
-    return Completed(mean, variance, exact=False, broken_off=_broken_off(measured).to(mean))
+    return Completed(mean, variance, exact=False, broken_off=_broken_off(measured).to(mean), never_run=never_run)
 
 
 def _broken_off(measured: Tensor) -> Tensor:
@@ -192,16 +212,26 @@ class _Completion:
         self.noise = self.rest + self.epochs.noise
         self.kernel = self._fit_kernel()
 
-    def run(self, n_config: int) -> tuple[Tensor, Tensor]:
-        """Mean and variance on the grid, in latent units, ``(n_source, n_config, n_epoch)`` each."""
-        known = self._coefficients(n_config)
+    def run(self, n_config: int) -> tuple[Tensor, Tensor, NeverRun | None]:
+        """Mean and variance on the grid, ``(n_source, n_config, n_epoch)`` each, and `NeverRun`, in latent units."""
+        known, kernel = self._coefficients(n_config)
         mean = self.epochs.mean + known.mean @ self.factor.T
         along = torch.einsum("tp,snpq,tq->snt", self.factor, known.covariance, self.factor)
         whole = self._whole(n_config)[:, :, None]
         mean = torch.where(whole, self.z[:, :n_config], mean)
         variance = torch.where(whole, 0.0, along.clamp_min(0.0) + self.rest)
         scale = self.scale[:, None, None]
-        return self.shift[:, None, None] + scale * mean, scale.square() * variance
+        never = self.length[:, :n_config] == 0
+        between = scale.square() * self._average(known.covariance, never)
+        never_run = NeverRun(never, between, kernel.apart()) if bool(never.any()) else None
+        return self.shift[:, None, None] + scale * mean, scale.square() * variance, never_run
+
+    def _average(self, covariance: Tensor, which: Tensor) -> Tensor:
+        """Mean covariance between epochs of some configurations of each source, ``(n_source, n_epoch, n_epoch)``."""
+        share = which / which.sum(1, keepdim=True).clamp_min(1)
+        known = torch.einsum("sn,snpq->spq", share.to(covariance), covariance)
+        left = self.factor @ known @ self.factor.T
+        return left + which.any(1)[:, None, None] * torch.diag(self.rest)
 
     def _fit_epochs(self) -> EpochModel:
         """Half of the curves are the longest ones, half are drawn from all."""
@@ -265,19 +295,19 @@ class _Completion:
         """Which curves of the grid were run to the end, ``(n_source, n_config)``."""
         return self.length[:, :n_config] == self.z.shape[2]
 
-    def _coefficients(self, n_config: int) -> Coefficients:
-        """Latent coefficients of the curves on the grid, given those of all sources."""
+    def _coefficients(self, n_config: int) -> tuple[Coefficients, ConfigKernel]:
+        """Latent coefficients of the curves on the grid, given those of all sources, and how levels go together."""
         by_curve = self._by_curve()
         alone = Coefficients(by_curve.mean.clone(), by_curve.covariance.clone())
         for source in range(self.z.shape[0]):  # rows elsewhere tell how sources are linked, and are not asked for
             asked = torch.nonzero(~self._whole(n_config)[source])[:, 0]
             alone.mean[source, asked], alone.covariance[source, asked] = self._predict(source, asked, n_config)
-        never = self.length[:, :n_config] == 0
+        never, kernel = self.length[:, :n_config] == 0, self.kernel
         if self.z.shape[0] > 1 and bool(never.any()):
-            self._inform(alone, by_curve, never)
-        return Coefficients(alone.mean[:, :n_config], alone.covariance[:, :n_config])
+            kernel = self._inform(alone, by_curve, never)
+        return Coefficients(alone.mean[:, :n_config], alone.covariance[:, :n_config]), kernel
 
-    def _inform(self, alone: Coefficients, by_curve: Coefficients, never: Tensor) -> None:
+    def _inform(self, alone: Coefficients, by_curve: Coefficients, never: Tensor) -> ConfigKernel:
         """Put in what other sources let expect of the configurations of the grid that a source has never run.
 
         A curve that was stopped speaks for itself: those that went on elsewhere are no measure of it.
@@ -290,12 +320,13 @@ class _Completion:
             model = fit_levels(readings, self.points, generator=self.generator, max_iter=2 * self.settings.max_iter)
             level, variance = predict_levels(model, readings, self.points, asked)
             alone.put_levels(*at, level[source, row], variance[source, row])
-            loadings = model.loadings
+            loadings, kernel = model.loadings, model.config_kernel
         else:
-            own = self.total - self.kernel.constant
+            own, kernel = self.total - self.kernel.constant, self.kernel
             both, loadings = share(alone, by_curve, prior=self.total, own=own, asked=asked)
             alone.mean[at], alone.covariance[at] = both.mean[source, row], both.covariance[source, row]
         _LOG.debug("loadings of the sources on what their levels have in common: %s", loadings.tolist())
+        return kernel
 
     def _by_curve(self) -> Coefficients:
         """What each row's own curve on a source says of its coefficients there."""

@@ -30,6 +30,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from at2.surrogate.common_values import Coefficients
+from at2.surrogate.kernels import ConfigKernel
 from at2.surrogate.kernels.matern import matern52
 from at2.surrogate.latent_kronecker import log_density
 
@@ -95,6 +96,11 @@ class LevelModel:
     def total(self) -> Tensor:
         """Variance of a level before any curve was seen."""
         return self.smooth + self.own + _LOCATION
+
+    @property
+    def config_kernel(self) -> ConfigKernel:
+        """The kernel k."""
+        return ConfigKernel(self.length_scales, torch.zeros_like(self.smooth), self.smooth, self.own)
 
     def kernel(self, config: Tensor, configs: Tensor, points: Tensor) -> Tensor:
         """Covariance k between configurations ``(n,)`` and ``(m,)``, given as rows of the points, ``(n, m)``."""

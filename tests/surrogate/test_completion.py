@@ -52,6 +52,28 @@ def test_how_much_of_each_curve_lies_after_its_last_reading() -> None:
     assert not bool(complete(History(*truth())).broken_off.any())
 
 
+def test_how_variances_of_configurations_never_run_go_together() -> None:
+    values, features = truth()
+    values[0, :, 3:9] = values[2, :, 4] = values[1, :, 2, 5:] = NAN
+    done = complete(History(values, features), settings=QUICK)
+    told = done.never_run
+    assert told is not None
+    assert told.which.sum(1).tolist() == [6, 0, 1]
+    for source, which in enumerate(told.which):
+        variance = done.variance[source, which].mean(0) if bool(which.any()) else torch.zeros(T).double()
+        torch.testing.assert_close(told.covariance[source].diagonal(), variance)
+    torch.testing.assert_close(told.kernel.smooth + told.kernel.own, torch.ones((), dtype=torch.float64))
+    assert not bool(told.kernel.constant)
+    assert bool((torch.linalg.eigvalsh(told.covariance) > -1e-12).all())
+
+
+def test_where_all_configurations_were_run_none_is_told_of() -> None:
+    values, features = truth()
+    values[1, :, 2, 5:] = NAN
+    assert complete(History(values, features), settings=QUICK).never_run is None
+    assert complete(History(*truth())).never_run is None
+
+
 def test_one_missing_cell_is_nearly_a_complete_history() -> None:
     values, features = truth()
     whole = complete(History(values, features)).mean

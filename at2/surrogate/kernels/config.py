@@ -62,6 +62,10 @@ class ConfigKernel:
         """Return the kernel with all variances times a number."""
         return replace(self, constant=share * self.constant, smooth=share * self.smooth, own=share * self.own)
 
+    def apart(self) -> ConfigKernel:
+        """Return the kernel of what is not common to all configurations, with variance 1."""
+        return replace(self, constant=torch.zeros_like(self.constant)).scaled(1.0 / float(self.smooth + self.own))
+
     def cross(self, points: Tensor, others: Tensor) -> Tensor:
         """Return the covariance of configurations with *other* ones (identities never match), ``(..., n, m)``."""
         return self.constant + self.smooth * matern52(points / self.length_scales, others / self.length_scales)

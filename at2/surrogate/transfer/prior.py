@@ -31,6 +31,7 @@ from at2.surrogate.transfer.residuals import (
 from at2.surrogate.transfer.rises import learn_rises
 from at2.surrogate.transfer.sources import Sources
 from at2.surrogate.transfer.together import Together
+from at2.surrogate.transfer.untold import untold_of
 
 _LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard deviation, however alike the sources
 _OWN_UNITS = 2.0  # where they differ by more than this, each task is measured in a unit of its own
@@ -165,18 +166,21 @@ def fit_prior(
     put_in = _put_in(sources, weights)
     rises = learn_rises(z, left).doubted(put_in)
     common, residuals = split_common(left, weights)
-    believed = trust(z, sources.never_run)
+    believed = trust(z, sources.unsure_if_never_run)
+    untold = untold_of(sources, weights)
 
     def covariance(own: Tensor) -> Tensor:
         return less_of_readings(epoch_covariance(own, weights, trust=believed), put_in)
 
-    between = covariance(residuals)
-    usual = covariance(usual_part(left, weights)) if sources.n_source > 1 and z.shape[1] >= _MANY else between
+    shown = covariance(residuals)
+    usual = covariance(usual_part(left, weights)) if sources.n_source > 1 and z.shape[1] >= _MANY else shown
     doubt = 1.0 - believed if sources.n_source > 1 else 0.0  # nothing speaks against a single source
-    ways, probabilities = _ways(between, usual, n_epoch, doubt)
-    together = _together(residuals, embed(features), between, doubt, seed=seed)
+    between = shown + untold.covariance
+    ways, probabilities = _ways(between, usual + untold.covariance, n_epoch, doubt)
+    together = untold.add_to(_together(residuals, embed(features), shown, doubt, seed=seed), shown)
     counted = shares(z)
-    spread, near = _spread(z, residuals, between)
+    spread, near = _spread(z, residuals, shown)
+    spread = untold.with_missing(spread, shown)
     unsure = counted.square() @ sources.unsure / between.diagonal().mean()  # of a mean of sources
     log_scale, scale_spread = _log_scale(sources, least=_OWN_UNIT_SPREAD if own_unit else _LEAST_SCALE_SPREAD)
     lift, location, location_variance = (0.0, 0.0, 1.0) if own_unit else _location(sources, scale_spread)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from at2.surrogate.completion import NeverRun
 from at2.surrogate.outliers import at_share, limit
 from at2.surrogate.transfer.failures import Failures, find_failures, replace_failures
 
@@ -26,12 +27,15 @@ class Sources:
         log_scale: Log of the unit of each task in latent units, shape ``(n_source,)``: its standard deviation, or more
             where leads are levelled.
         unsure: Variance of each configuration's curve that completion left open, in standardized units, averaged over
-            epochs, shape ``(n_source, n_config)``; 0 where the task has run it.
+            epochs, shape ``(n_source, n_config)``; 0 where the task has run it to its end.
         left_open: The same of each column, averaged over tasks and configurations, shape ``(n_epoch + 1,)``; the best
-            of a curve is as open as its end.
+            of a curve is as open as its end. Configurations that a task has never run count as 0 where `never_run`
+            tells of them.
         broken_off: Share of each curve after its last reading, which completion put in, shape
             ``(n_source, n_config)``; 0 where the task has never run the configuration.
         kept: Which of the given tasks are among them, shape ``(n_given,)``.
+        never_run: What completion left open of configurations that a task has never run, in standardized units; None
+            where every task has run them all.
         failures: How configurations failed that learnt on other sources, whose say stands among the curves in the place
             of theirs; None where none did, or it was not asked.
     """
@@ -43,6 +47,7 @@ class Sources:
     left_open: Tensor
     broken_off: Tensor
     kept: Tensor
+    never_run: NeverRun | None = None
     failures: Failures | None = None
 
     @property
@@ -51,9 +56,9 @@ class Sources:
         return self.curves.shape[0]
 
     @property
-    def never_run(self) -> Tensor:
+    def unsure_if_never_run(self) -> Tensor:
         """The part of `unsure` of configurations that a task has never run: others say what to expect of them."""
-        return torch.where(self.broken_off > 0.0, torch.zeros_like(self.unsure), self.unsure)
+        return torch.zeros_like(self.unsure) if self.never_run is None else self.unsure * self.never_run.which
 
 
 def standardize(
@@ -61,6 +66,7 @@ def standardize(
     variance: Tensor | None = None,
     *,
     broken_off: Tensor | None = None,
+    never_run: NeverRun | None = None,
     poor_drawn_in: bool = False,
     leads_levelled: bool = False,
     failures_replaced: bool = False,
@@ -73,6 +79,7 @@ def standardize(
         curves: Latent curves, shape ``(n_source, n_config, n_epoch)``, finite.
         variance: What completion left open, same shape; None for observed curves.
         broken_off: Share of each curve after its last reading, shape ``(n_source, n_config)``; None for whole curves.
+        never_run: What completion left open of configurations without any reading; None where there is none.
         poor_drawn_in: Whether poor values are drawn in further than good ones.
         leads_levelled: Whether a task whose best configuration leads the median one by more than 1.5 standard
             deviations gets a larger unit, in which it leads by 1.5: where few configurations learn anything, they lead
@@ -104,9 +111,12 @@ def standardize(
     z = (full[kept] - location[kept, None, None]) / scale[kept, None, None]
     z, failures = replace_failures(z, failed[kept])
     left = torch.zeros_like(z) if variance is None else _left_open(variance, scale)[kept]
-    columns = left.sum((0, 1)) / max(left.shape[0] * left.shape[1], 1)
+    told = None if never_run is None else _never_run(never_run, scale, kept)
+    known = left if told is None else left * ~told.which[:, :, None]
+    columns = known.sum((0, 1)) / max(left.shape[0] * left.shape[1], 1)
     cut = curves.new_zeros(curves.shape[:2]) if broken_off is None else broken_off
-    return Sources(z, location[kept], scale[kept].log(), left[:, :, :-1].mean(2), columns, cut[kept], kept, failures)
+    unsure = left[:, :, :-1].mean(2)
+    return Sources(z, location[kept], scale[kept].log(), unsure, columns, cut[kept], kept, told, failures)
 
 
 def _unit(curves: Tensor, counted: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -123,6 +133,13 @@ def _left_open(variance: Tensor, scale: Tensor) -> Tensor:
     """What completion left open in standardized units, that of the last epoch once more for the best of the curve."""
     standardized = variance / scale[:, None, None].square()
     return torch.cat([standardized, standardized[:, :, -1:]], -1)
+
+
+def _never_run(told: NeverRun, scale: Tensor, kept: Tensor) -> NeverRun:
+    """The same of the tasks that are kept, in standardized units, the best of the curve like its end."""
+    covariance = (told.covariance / scale[:, None, None].square())[kept]
+    covariance = torch.cat([covariance, covariance[:, -1:]], 1)
+    return NeverRun(told.which[kept], torch.cat([covariance, covariance[:, :, -1:]], 2), told.kernel)
 
 
 def _lead(values: Tensor) -> Tensor:

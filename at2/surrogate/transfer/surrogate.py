@@ -131,6 +131,7 @@ class WeightedSources:
                 completed.mean,
                 variance,
                 broken_off=completed.broken_off if best_so_far else None,
+                never_run=completed.never_run,
                 poor_drawn_in=best_so_far and unlimited,
                 leads_levelled=best_so_far,
                 failures_replaced=best_so_far,

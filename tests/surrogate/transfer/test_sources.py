@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from at2.surrogate import History, WeightedSources
+from at2.surrogate.completion import NeverRun
+from at2.surrogate.kernels import ConfigKernel
 from at2.surrogate.transfer.sources import draw_in, standardize
 from tests.surrogate.transfer.problems import small_curves
 
@@ -84,6 +86,24 @@ def test_what_completion_left_open_is_told_by_configuration_and_by_column() -> N
     torch.testing.assert_close(sources.unsure, torch.tensor([[0.0] * 5, [0, 0, 0, 0, 1 / 3 / unit**2]]).double())
     torch.testing.assert_close(sources.left_open, torch.tensor([0, 0, 0.1, 0.1]).double() / unit**2)
     assert not standardize(curves).left_open.any()
+
+
+def test_configurations_never_run_are_told_of_in_the_same_unit_and_on_their_own() -> None:
+    curves = torch.randn(3, 5, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    curves[0] = 1.0  # says nothing, is left out
+    variance = torch.ones_like(curves)
+    which = torch.zeros(3, 5, dtype=torch.bool)
+    which[2, 1:] = True
+    kernel = ConfigKernel(*torch.ones(4, 1, dtype=torch.float64))
+    covariance = torch.tensor([[1.0, 0.5], [0.5, 2.0]], dtype=torch.float64).expand(3, 2, 2)
+    sources = standardize(curves, variance, never_run=NeverRun(which, covariance, kernel))
+    told, unit = sources.never_run, sources.log_scale.exp().square()
+    assert told is not None
+    assert told.which.tolist() == which[1:].tolist()
+    expected = torch.tensor([[1.0, 0.5, 0.5], [0.5, 2.0, 2.0], [0.5, 2.0, 2.0]], dtype=torch.float64)
+    torch.testing.assert_close(told.covariance, expected / unit[:, None, None])
+    torch.testing.assert_close(sources.unsure_if_never_run, which[1:] / unit[:, None])
+    torch.testing.assert_close(sources.left_open, (0.1 * (5 / unit[0] + 1 / unit[1])).expand(3))
 
 
 def test_a_source_on_which_few_learn_anything_does_not_set_the_order() -> None:
