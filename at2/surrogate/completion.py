@@ -221,9 +221,9 @@ class _Completion:
         mean = torch.where(whole, self.z[:, :n_config], mean)
         variance = torch.where(whole, 0.0, along.clamp_min(0.0) + self.rest)
         scale = self.scale[:, None, None]
-        never = self.length[:, :n_config] == 0
-        between = scale.square() * self._average(known.covariance, never)
-        never_run = NeverRun(never, between, kernel.apart()) if bool(never.any()) else None
+        never, never_run = self.length[:, :n_config] == 0, None
+        if bool(never.any()):
+            never_run = NeverRun(never, scale.square() * self._average(known.covariance, never), kernel.apart())
         return self.shift[:, None, None] + scale * mean, scale.square() * variance, never_run
 
     def _average(self, covariance: Tensor, which: Tensor) -> Tensor:
