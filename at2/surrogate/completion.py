@@ -14,13 +14,12 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from at2.errors import TableError
 from at2.surrogate.common_values import Coefficients, share
+from at2.surrogate.descent import minimize_near
 from at2.surrogate.epoch_covariance import EpochModel, fit_epochs
 from at2.surrogate.history import History
 from at2.surrogate.joint_levels import fit_levels, predict_levels, read_levels
@@ -264,21 +263,15 @@ class _Completion:
         widths = torch.ones_like(start)
         widths[-3:] = 2.0
 
-        @torch.enable_grad()
-        def loss(at: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-            raw = torch.from_numpy(at).requires_grad_()
+        def loss(raw: Tensor) -> Tensor:
             kernel = _kernel(raw.to(self.points.device))
             value = 0.5 * ((raw - start) / widths).square().sum()
             for points, white, gram in sets:
                 value = value - log_evidence(kernel.matrix(points), white, gram).cpu()
-            (slope,) = torch.autograd.grad(value, raw)
-            return float(value.detach()), slope.numpy()
+            return value
 
-        bounds = [(float(s) - 6.0, float(s) + 6.0) for s in start]
-        options = {"maxiter": self.settings.max_iter}
-        found = minimize(loss, start.numpy(), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-        _LOG.debug("fitted the completion's kernel in %d iterations, rank %d", found.nit, q)
-        return _kernel(torch.from_numpy(found.x).to(self.points))
+        found = minimize_near(loss, start, reach=6.0, max_iter=self.settings.max_iter)
+        return _kernel(found.to(self.points))
 
     def _batches(self, rows: list[Tensor]) -> list[tuple[Tensor, WhiteCurves, Tensor]]:
         """Points, curves and Gram matrices of some rows of every source, stacked where sources have equally many."""

@@ -23,11 +23,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
+from at2.surrogate.descent import minimize_near
 from at2.surrogate.kernels import EpochKernel
 
 _FIT_CURVES = 60  # curves that the seven numbers of K_0 are fitted to
@@ -218,18 +217,13 @@ def _fit_kernel(filled: Tensor, seen: Tensor, knots: Tensor, prior: Tensor, *, m
     """Maximize the likelihood of K_0's seven numbers under wide log-normal priors."""
     start = torch.tensor([0.0, 0.0, -1.0, np.log(2.0), np.log(10.0), np.log(1e-2), -3.0], dtype=torch.float64)
 
-    @torch.enable_grad()
-    def loss(at: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        raw = torch.from_numpy(at).requires_grad_()
+    def loss(raw: Tensor) -> Tensor:
         covariance, noise = _kernel(raw.to(filled.device), knots)
         density = _Whitened(filled, seen, covariance, noise).negative_log_density(prior)
-        value = (_TEMPER * density + 0.125 * (raw - start).square().sum()) / int(seen.sum())
-        (slope,) = torch.autograd.grad(value, raw)
-        return float(value.detach()), slope.numpy()
+        value: Tensor = (_TEMPER * density + 0.125 * (raw - start).square().sum()) / int(seen.sum())
+        return value
 
-    bounds = [(float(s) - 8.0, float(s) + 8.0) for s in start]
-    found = minimize(loss, start.numpy(), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": max_iter})
-    covariance, noise = _kernel(torch.from_numpy(found.x).to(filled), knots)
+    covariance, noise = _kernel(minimize_near(loss, start, reach=8.0, max_iter=max_iter).to(filled), knots)
     return covariance, float(noise)
 
 

@@ -23,13 +23,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from at2.surrogate.common_values import Coefficients
+from at2.surrogate.descent import minimize_near
 from at2.surrogate.kernels import ConfigKernel
 from at2.surrogate.kernels.matern import matern52
 from at2.surrogate.latent_kronecker import log_density
@@ -152,19 +150,12 @@ def fit_levels(
     widths[n_column + 3 :] = _APART
     noise = torch.diag(few.variance)
 
-    @torch.enable_grad()
-    def loss(at: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        raw = torch.from_numpy(at).requires_grad_()
+    def loss(raw: Tensor) -> Tensor:
         model = _model(raw.to(points.device), n_column)
         covariance = model.between(few.source, few.config, few.source, few.config, points) + noise
-        value = 0.5 * ((raw - centre) / widths).square().sum() - log_density(covariance, few.value).cpu()
-        (slope,) = torch.autograd.grad(value, raw)
-        return float(value.detach()), slope.numpy()
+        return 0.5 * ((raw - centre) / widths).square().sum() - log_density(covariance, few.value).cpu()
 
-    bounds = [(float(c) - _FURTHEST, float(c) + _FURTHEST) for c in centre]
-    options = {"maxiter": max_iter}
-    found = minimize(loss, centre.numpy(), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    return _model(torch.from_numpy(found.x).to(points), n_column)
+    return _model(minimize_near(loss, centre, reach=_FURTHEST, max_iter=max_iter).to(points), n_column)
 
 
 def predict_levels(model: LevelModel, readings: LevelReadings, points: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
