@@ -58,8 +58,8 @@ class Protocol:
         name: One of `PROTOCOLS`: ``"loo"`` tunes for every task once a draw, with other tasks as its sources;
             ``"pairs"`` is the list of published (source tasks -> target) pairs; ``"unseen"`` is ``"loo"`` with half of
             the configurations held out: only those are candidates, and no source shows them; ``"halved"``,
-            ``"apart"``, ``"few"`` and ``"units"`` are ``"loo"`` with other histories, see `cut_sources` in
-            `at2.bench.views`.
+            ``"apart"``, ``"few"``, ``"sweeps"`` and ``"units"`` are ``"loo"`` with other histories, see
+            `cut_sources` in `at2.bench.views`.
         n_source: Number of sources of each target, 0 for none; None takes all other tasks. Pairs bring their own.
         n_draw: How often sources are drawn; without a choice there is one draw.
         seeds: The repetitions.

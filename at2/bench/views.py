@@ -12,12 +12,14 @@ from at2.errors import At2Error
 if TYPE_CHECKING:
     from at2.tables import LearningCurveTable
 
-HISTORIES = ("halved", "apart", "few", "units")
-"""Each source was tuned by successive halving; ran configurations of its own, or a few, in full; has its own unit."""
+HISTORIES = ("halved", "apart", "few", "sweeps", "units")
+"""Each source was tuned by successive halving; ran configurations of its own, or a few, in full; was tuned by halving
+some drawn at random; has its own unit."""
 
 _KEPT = 3  # one in so many configurations goes on at each rung
 _RUNGS = (27, 9, 3)  # after these fractions of a training
 _FEW = 5  # configurations of each source, where they are few
+_SWEEP = 27  # configurations that a sweep starts with
 _DECADES = 4.0  # a unit is smaller or larger by at most so many powers of ten
 
 
@@ -32,7 +34,8 @@ def cut_sources(
         history: ``"halved"``: every configuration was started, and after a 27th, a ninth and a third of a training the
             best third went on (by the best value so far of any seed). ``"apart"``: the configurations are dealt
             out, each to one of the sources. ``"few"``: each source has run five configurations, drawn at random; more
-            than one may have run the same. ``"units"``: the curves of each source are multiplied by a power of ten
+            than one may have run the same. ``"sweeps"``: successive halving among 27 configurations of each source,
+            drawn likewise. ``"units"``: the curves of each source are multiplied by a power of ten
             of its own, between -4 and 4, as losses and returns of tasks that differ in kind are.
         seed: Seed of the deal, the drawing, or the units.
         metric: Name of the metric; None means the table's default.
@@ -52,6 +55,13 @@ def cut_sources(
         oriented = table.oriented(metric)
         for task in tasks:
             curves[task][:, ~_halved(oriented[task])] = np.nan
+    elif history == "sweeps":
+        oriented, rng = table.oriented(metric), np.random.default_rng([seed, 5])
+        for task in tasks:
+            started = rng.permutation(curves.shape[2])[:_SWEEP]
+            run = np.zeros(curves.shape[2:], dtype=bool)
+            run[started] = _halved(oriented[task][:, started])
+            curves[task][:, ~run] = np.nan
     elif history == "units":
         powers = np.random.default_rng([seed, 3]).uniform(-_DECADES, _DECADES, len(tasks))
         curves[tasks] *= 10.0 ** powers[:, None, None, None]

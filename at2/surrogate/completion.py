@@ -27,6 +27,7 @@ from at2.surrogate.kernels import ConfigKernel, embed
 from at2.surrogate.latent_kronecker import LatentPosterior, WhiteCurves, log_evidence, update_rows, whiten
 from at2.surrogate.limited import at_least
 from at2.surrogate.outliers import limit
+from at2.surrogate.own_curves import own_covariance
 from at2.surrogate.warp import Warp, choose_warp
 
 _LOG = logging.getLogger(__name__)
@@ -91,6 +92,9 @@ class Completed:
         broken_off: Share of each curve after its last reading, ``(n_source, n_config)``; 0 where there is none.
         never_run: What goes together in the variances of configurations without any reading on a source; None where
             every source has run them all.
+        own: How what is a source's own goes together over the epochs, by the evidence of what was measured, see
+            `at2.surrogate.own_curves.own_covariance`; None where no curve broke off, or every source has run them
+            all, or the curves are of single readings.
     """
 
     mean: Tensor
@@ -98,6 +102,7 @@ class Completed:
     exact: bool
     broken_off: Tensor
     never_run: NeverRun | None = None
+    own: Tensor | None = None
 
 
 @torch.no_grad()
@@ -153,7 +158,9 @@ def complete(
         mean, variance = at_least(_reached(grid), mean, variance)
     mean, variance = torch.where(measured, grid, mean), torch.where(measured, 0.0, variance)
     mean = mean.cummax(-1).values if best_so_far else mean
-    return Completed(mean, variance, exact=False, broken_off=_broken_off(measured).to(mean), never_run=never_run)
+    broken_off = _broken_off(measured).to(mean)
+    own = completion.own() if best_so_far and never_run is not None and bool(broken_off.any()) else None
+    return Completed(mean, variance, exact=False, broken_off=broken_off, never_run=never_run, own=own)
 
 
 def _broken_off(measured: Tensor) -> Tensor:
@@ -224,6 +231,10 @@ class _Completion:
         if bool(never.any()):
             never_run = NeverRun(never, scale.square() * self._average(known.covariance, never), kernel.apart())
         return self.shift[:, None, None] + scale * mean, scale.square() * variance, never_run
+
+    def own(self) -> Tensor | None:
+        """How what is a source's own goes together over the epochs, see `own_covariance`."""
+        return own_covariance(self.z, self.points, generator=self.generator, max_iter=self.settings.max_iter)
 
     def _average(self, covariance: Tensor, which: Tensor) -> Tensor:
         """Mean covariance between epochs of some configurations of each source, ``(n_source, n_epoch, n_epoch)``."""

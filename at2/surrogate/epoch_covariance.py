@@ -29,6 +29,7 @@ from torch import Tensor
 from at2.surrogate.descent import minimize_near
 from at2.surrogate.kernels import EpochKernel
 
+N_KERNEL = 7  # numbers of `epoch_kernel`
 _FIT_CURVES = 60  # curves that the seven numbers of K_0 are fitted to
 _WORK = 3e8  # multiplications of one evaluation; long curves are fitted on fewer of them
 _KNOTS = 96  # longer curves are estimated at that many epochs at most, and interpolated
@@ -86,7 +87,7 @@ def fit_epochs(curves: Tensor, *, n_step: int = 12, max_iter: int = 30) -> Epoch
     curves = _gather(curves, between)
     seen = torch.isfinite(curves)
     filled = torch.where(seen, curves, torch.zeros_like(curves))
-    roughly = _prior_of_mean(knots, curves)
+    roughly = prior_of_mean(knots, curves)
     few = _some_curves(seen)
     start, noise = _fit_kernel(filled[few], seen[few], knots, roughly, max_iter=max_iter)
     start = start * _size(filled, seen, start, noise, roughly)
@@ -139,7 +140,7 @@ def _some_curves(seen: Tensor) -> Tensor:
     return torch.cat([longest, torch.nonzero(others)[: few - longest.numel(), 0]])
 
 
-def _prior_of_mean(knots: Tensor, like: Tensor) -> Tensor:
+def prior_of_mean(knots: Tensor, like: Tensor) -> Tensor:
     """Covariance of the mean curve between the knots: wide, and smooth in the log of the epoch."""
     shares = like.new_tensor([0.5, 0.5, 0.0])
     one = like.new_ones(())
@@ -147,7 +148,12 @@ def _prior_of_mean(knots: Tensor, like: Tensor) -> Tensor:
     return _MEAN_VARIANCE * smooth + 1e-6 * torch.eye(knots.numel(), dtype=like.dtype, device=like.device)
 
 
-def _kernel(raw: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
+def kernel_centre() -> Tensor:
+    """Centre of the priors on the seven numbers of `epoch_kernel`."""
+    return torch.tensor([0.0, 0.0, -1.0, np.log(2.0), np.log(10.0), np.log(1e-2), -3.0], dtype=torch.float64)
+
+
+def epoch_kernel(raw: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
     """K_0 at the knots and the noise of a reading from seven numbers.
 
     Log variance, two log shares, two log length scales, log noise, and the log of the first reading's own variance:
@@ -215,15 +221,15 @@ class _Whitened:
 
 def _fit_kernel(filled: Tensor, seen: Tensor, knots: Tensor, prior: Tensor, *, max_iter: int) -> tuple[Tensor, float]:
     """Maximize the likelihood of K_0's seven numbers under wide log-normal priors."""
-    start = torch.tensor([0.0, 0.0, -1.0, np.log(2.0), np.log(10.0), np.log(1e-2), -3.0], dtype=torch.float64)
+    start = kernel_centre()
 
     def loss(raw: Tensor) -> Tensor:
-        covariance, noise = _kernel(raw.to(filled.device), knots)
+        covariance, noise = epoch_kernel(raw.to(filled.device), knots)
         density = _Whitened(filled, seen, covariance, noise).negative_log_density(prior)
         value: Tensor = (_TEMPER * density + 0.125 * (raw - start).square().sum()) / int(seen.sum())
         return value
 
-    covariance, noise = _kernel(minimize_near(loss, start, reach=8.0, max_iter=max_iter).to(filled), knots)
+    covariance, noise = epoch_kernel(minimize_near(loss, start, reach=8.0, max_iter=max_iter).to(filled), knots)
     return covariance, float(noise)
 
 

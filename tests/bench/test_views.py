@@ -56,6 +56,19 @@ def test_each_source_has_run_a_few(table: LearningCurveTable) -> None:
     assert (other != cut).any()
 
 
+def test_each_source_was_swept_from_a_part_of_the_configurations(table: LearningCurveTable) -> None:
+    twice = table.curves().repeat(2, axis=2)  # 54 configurations, of which a sweep starts with 27
+    configs = pd.DataFrame({"lr": np.arange(2 * N) + 1.0})
+    metric = Metric("loss", maximize=False)
+    large = LearningCurveTable({"loss": twice}, tasks=list("abcd"), configs=configs, metrics=[metric])
+    cut = lengths(cut_sources(large, ["a", "b"], history="sweeps", seed=0))
+    for lasted in cut[:2]:
+        assert sorted(lasted.tolist()) == [0] * 27 + [1] * 18 + [3] * 6 + [9] * 2 + [27]
+    assert ((cut[0] == 0) != (cut[1] == 0)).any()
+    assert (cut[2:] == T).all()
+    assert (lengths(cut_sources(large, ["a", "b"], history="sweeps", seed=1)) != cut).any()
+
+
 def test_each_source_is_measured_in_its_own_unit_and_the_target_is_not(table: LearningCurveTable) -> None:
     before, after = table.curves(), cut_sources(table, ["a", "c"], history="units", seed=0).curves()
     powers = np.log10(after[[0, 2], 0, 0, 0] / before[[0, 2], 0, 0, 0])
@@ -66,7 +79,7 @@ def test_each_source_is_measured_in_its_own_unit_and_the_target_is_not(table: Le
 
 
 def test_an_unknown_history_is_refused(table: LearningCurveTable) -> None:
-    with pytest.raises(At2Error, match="histories are 'halved', 'apart', 'few', 'units'; 'thin' given"):
+    with pytest.raises(At2Error, match="histories are 'halved', 'apart', 'few', 'sweeps', 'units'; 'thin' given"):
         cut_sources(table, ["a"], history="thin", seed=0)
 
 

@@ -167,7 +167,7 @@ def fit_prior(
     rises = learn_rises(z, left).doubted(put_in)
     common, residuals = split_common(left, weights)
     believed = trust(z, sources.unsure_if_never_run)
-    untold = untold_of(sources, weights)
+    untold = untold_of(sources, weights).drawn_towards(sources.own, _put_in(sources, _of_those_run(sources, weights)))
 
     def covariance(own: Tensor) -> Tensor:
         return less_of_readings(epoch_covariance(own, weights, trust=believed), put_in)
@@ -208,6 +208,14 @@ def _put_in(sources: Sources, weights: Tensor) -> float:
     """How far completion, not the sources, says how the curves go that deviations are learnt from; in [0, 1]."""
     share = float((weights * sources.broken_off).sum(1).mean())
     return min(share / _MUCH_BROKEN_OFF, 1.0)
+
+
+def _of_those_run(sources: Sources, weights: Tensor) -> Tensor:
+    """The same weights where a source has run the configuration, 0 elsewhere, rows summing to 1 again."""
+    if sources.never_run is None:
+        return weights
+    run = weights * ~sources.never_run.which
+    return run / run.sum(1, keepdim=True).clamp_min(1e-12)
 
 
 def _ways(between: Tensor, usual: Tensor, n_epoch: int, doubt: float) -> tuple[Tensor, tuple[float, ...]]:

@@ -10,7 +10,7 @@ deviations of such configurations go together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,6 +31,19 @@ class Untold:
 
     covariance: Tensor
     kernel: ConfigKernel | None = None
+
+    def drawn_towards(self, own: Tensor | None, doubt: float) -> Untold:
+        """Return the same with its covariance drawn towards another one, in which the best of a curve varies alike.
+
+        Where curves were stopped, completion hardly knows how they go on, and leaves open what it was told to.
+
+        Args:
+            own: The other one in units of its last variance, ``(n_column, n_column)``; None leaves all as it is.
+            doubt: How far it is drawn, in [0, 1].
+        """
+        if own is None or doubt == 0.0:
+            return self
+        return replace(self, covariance=(1.0 - doubt) * self.covariance + doubt * self.covariance[-1, -1] * own)
 
     def share(self, shown: Tensor) -> float:
         """Return how much of the variance over all epochs is missing, in [0, 1).
