@@ -33,7 +33,7 @@ from at2.surrogate.latent_kronecker import log_density
 
 _CELLS = 600  # readings that the numbers are fitted to; the cost is their cube
 _OF_A_SOURCE = 100  # of them, where there are more than six sources
-_EPOCHS = 10  # at which curves are read, denser where they move fast
+_EPOCHS = 10  # at which curves are read, at most, denser where they move fast
 _PARTS = (0.6, 0.3, 0.5)  # centres of the priors on the variances of G, D and L
 _WIDTH = 2.0  # standard deviation of the priors on logs, and on the log odds of a
 _SMOOTH = 0.4  # centre of the prior on the log odds of a
@@ -68,8 +68,7 @@ def own_covariance(curves: Tensor, points: Tensor, *, generator: torch.Generator
     n_source, _, n_epoch = curves.shape
     if n_source < 2 or n_epoch < 2:
         return None
-    knots = torch.as_tensor(np.unique(np.geomspace(1, n_epoch, _EPOCHS).round()), dtype=torch.long) - 1
-    knots = knots.to(curves.device)
+    knots = _knots(curves)
     cells = _draw(curves[:, :, knots], generator)
     asked, rows = torch.unique(cells.config, return_inverse=True)
     fitted = _Evidence(_Cells(cells.source, rows, cells.knot, cells.value), points[asked], knots)
@@ -80,6 +79,13 @@ def own_covariance(curves: Tensor, points: Tensor, *, generator: torch.Generator
     of_reading = torch.cat([noise.expand(n_epoch), _BEST * own[-1:, -1]])
     own = own + torch.diag(of_reading)
     return own / own[-1, -1]
+
+
+def _knots(curves: Tensor) -> Tensor:
+    """Epochs, counted from 0, at which curves are read: of those that any curve shows, nearest to a geometric row."""
+    shown = torch.nonzero(torch.isfinite(curves).flatten(0, 1).any(0))[:, 0]
+    wanted = torch.as_tensor(np.unique(np.geomspace(1, curves.shape[2], _EPOCHS).round()) - 1).to(shown.device)
+    return torch.unique(shown[(shown - wanted[:, None]).abs().argmin(1)])
 
 
 def _draw(curves: Tensor, generator: torch.Generator) -> _Cells:

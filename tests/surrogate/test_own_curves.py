@@ -4,7 +4,7 @@ import torch
 
 from at2.surrogate import History
 from at2.surrogate.completion import complete
-from at2.surrogate.own_curves import _draw, own_covariance
+from at2.surrogate.own_curves import _draw, _knots, own_covariance
 from at2.surrogate.transfer.prior import fit_prior
 from at2.surrogate.transfer.sources import standardize
 from at2.surrogate.transfer.untold import Untold
@@ -76,6 +76,22 @@ def test_whole_curves_of_several_sources_are_drawn_within_the_limit() -> None:
     assert cells.source.unique().numel() >= 5
     ends = {(int(s), int(n)) for s, n, k in zip(cells.source, cells.config, cells.knot, strict=True) if k == 3}
     assert ends == {(int(s), int(n)) for s, n in zip(cells.source, cells.config, strict=True)}
+
+
+def test_curves_that_were_logged_now_and_then_are_read_where_they_were() -> None:
+    kept = torch.tensor([2, 5, 10])  # no other epoch was logged
+
+    def found(early: float) -> float:
+        curves, points = draw(early)
+        logged = torch.full_like(curves, NAN)
+        logged[..., kept] = stopped(curves)[..., kept]
+        assert _knots(logged).tolist() == kept.tolist()
+        assert _knots(curves).tolist() == [0, 1, 2, 3, 4, 6, 8, 11]
+        own = own_covariance(logged, points, generator=generator())
+        assert own is not None
+        return float(own[2, -1] / own[2, 2].sqrt())
+
+    assert found(0.1) < 0.45 < 0.7 < found(0.9)
 
 
 def test_a_covariance_is_drawn_towards_another_as_far_as_it_is_in_doubt() -> None:
