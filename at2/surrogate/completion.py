@@ -4,14 +4,15 @@ A complete history is passed through as it is. Otherwise every source gets a pro
 epoch) with hyperparameters that all sources share: `fit_epochs` for the epochs, marginal likelihood for the
 configurations, `LatentPosterior` for the curves. Of configurations that a source has never run the others inform it,
 as far as they agree: by one process over the levels of all curves where they are few (`at2.surrogate.joint_levels`),
-configuration by configuration where they are many (`at2.surrogate.common_values`). What was measured stays as it was
-measured, so that a history with one cell missing is nearly a complete one.
+configuration by configuration where they are many (`at2.surrogate.common_values`). How what is left open of those goes
+over the epochs is learnt apart where curves were stopped (`at2.surrogate.own_curves`). What was measured stays as it
+was measured, so that a history with one cell missing is nearly a complete one.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -74,11 +75,15 @@ class NeverRun:
         covariance: Covariance between columns of their curves, averaged over the configurations, in units of the
             curves, shape ``(n_source, n_column, n_column)``; 0 for a source that has run them all.
         kernel: How it goes together between configurations, with variance 1.
+        own: How it goes over the epochs by the evidence of what was measured, the best of the curve as a last column,
+            see `at2.surrogate.own_curves.own_covariance`; None where no curve broke off, or curves are not of the best
+            reading so far.
     """
 
     which: Tensor
     covariance: Tensor
     kernel: ConfigKernel
+    own: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -92,9 +97,6 @@ class Completed:
         broken_off: Share of each curve after its last reading, ``(n_source, n_config)``; 0 where there is none.
         never_run: What goes together in the variances of configurations without any reading on a source; None where
             every source has run them all.
-        own: How what is a source's own goes together over the epochs, by the evidence of what was measured, see
-            `at2.surrogate.own_curves.own_covariance`; None where no curve broke off, or every source has run them
-            all, or the curves are of single readings.
     """
 
     mean: Tensor
@@ -102,7 +104,6 @@ class Completed:
     exact: bool
     broken_off: Tensor
     never_run: NeverRun | None = None
-    own: Tensor | None = None
 
 
 @torch.no_grad()
@@ -159,8 +160,9 @@ def complete(
     mean, variance = torch.where(measured, grid, mean), torch.where(measured, 0.0, variance)
     mean = mean.cummax(-1).values if best_so_far else mean
     broken_off = _broken_off(measured).to(mean)
-    own = completion.own() if best_so_far and never_run is not None and bool(broken_off.any()) else None
-    return Completed(mean, variance, exact=False, broken_off=broken_off, never_run=never_run, own=own)
+    if best_so_far and never_run is not None and bool(broken_off.any()):
+        never_run = replace(never_run, own=completion.own())
+    return Completed(mean, variance, exact=False, broken_off=broken_off, never_run=never_run)
 
 
 def _broken_off(measured: Tensor) -> Tensor:

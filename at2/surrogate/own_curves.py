@@ -85,7 +85,8 @@ def _knots(curves: Tensor) -> Tensor:
     """Epochs, counted from 0, at which curves are read: of those that any curve shows, nearest to a geometric row."""
     shown = torch.nonzero(torch.isfinite(curves).flatten(0, 1).any(0))[:, 0]
     wanted = torch.as_tensor(np.unique(np.geomspace(1, curves.shape[2], _EPOCHS).round()) - 1).to(shown.device)
-    return torch.unique(shown[(shown - wanted[:, None]).abs().argmin(1)])
+    knots: Tensor = torch.unique(shown[(shown - wanted[:, None]).abs().argmin(1)])
+    return knots
 
 
 def _draw(curves: Tensor, generator: torch.Generator) -> _Cells:

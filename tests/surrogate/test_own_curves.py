@@ -1,13 +1,14 @@
 """at2/surrogate/own_curves.py: how deviations go over the epochs is found although curves were stopped."""
 
+from dataclasses import replace
+
 import torch
 
 from at2.surrogate import History
-from at2.surrogate.completion import complete
+from at2.surrogate.completion import NeverRun, complete
 from at2.surrogate.own_curves import _draw, _knots, own_covariance
 from at2.surrogate.transfer.prior import fit_prior
 from at2.surrogate.transfer.sources import standardize
-from at2.surrogate.transfer.untold import Untold
 from at2.surrogate.warp import IdentityWarp
 
 S, N, T = 8, 40, 12
@@ -94,28 +95,26 @@ def test_curves_that_were_logged_now_and_then_are_read_where_they_were() -> None
     assert found(0.1) < 0.45 < 0.7 < found(0.9)
 
 
-def test_a_covariance_is_drawn_towards_another_as_far_as_it_is_in_doubt() -> None:
-    untold = Untold(torch.tensor([[1.0, 1.0], [1.0, 4.0]], dtype=torch.float64))
-    other = torch.tensor([[0.5, 0.25], [0.25, 1.0]], dtype=torch.float64)
-    assert untold.drawn_towards(other, 0.0) is untold
-    assert untold.drawn_towards(None, 1.0) is untold
-    torch.testing.assert_close(untold.drawn_towards(other, 1.0).covariance, 4.0 * other)
-    torch.testing.assert_close(untold.drawn_towards(other, 0.5).covariance, 0.5 * untold.covariance + 2.0 * other)
+def told_of(curves: torch.Tensor, points: torch.Tensor) -> NeverRun | None:
+    return complete(History(curves[:, None], points), warp=IdentityWarp(), best_so_far=True).never_run
 
 
 def test_only_histories_with_gaps_whose_curves_broke_off_are_told() -> None:
     curves, points = draw(0.5)
-    assert complete(History(stopped(curves)[:, None], points), warp=IdentityWarp(), best_so_far=True).own is None
+    assert told_of(stopped(curves), points) is None
     curves[torch.arange(N) % S != torch.arange(S)[:, None]] = NAN  # configurations of its own on every source
-    assert complete(History(curves[:, None], points), warp=IdentityWarp(), best_so_far=True).own is None
+    whole = told_of(curves, points)
+    assert whole is not None
+    assert whole.own is None
     curves[:, ::3, 3:] = NAN
     cut = complete(History(curves[:, None], points), warp=IdentityWarp(), best_so_far=True)
-    assert cut.own is not None
+    assert cut.never_run is not None
+    assert cut.never_run.own is not None
 
-    def prior(own: torch.Tensor | None) -> torch.Tensor:
-        sources = standardize(cut.mean, cut.variance, broken_off=cut.broken_off, never_run=cut.never_run, own=own)
+    def prior(told: NeverRun) -> torch.Tensor:
+        sources = standardize(cut.mean, cut.variance, broken_off=cut.broken_off, never_run=told)
         return fit_prior(sources, points, T).epoch_covariances[0]
 
-    with_it, without = prior(cut.own), prior(None)
+    with_it, without = prior(cut.never_run), prior(replace(cut.never_run, own=None))
     torch.testing.assert_close(with_it[-1, -1], without[-1, -1])
     assert float((with_it - without).abs().max()) > 0.05 * float(without.max())

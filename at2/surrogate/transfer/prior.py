@@ -167,7 +167,7 @@ def fit_prior(
     rises = learn_rises(z, left).doubted(put_in)
     common, residuals = split_common(left, weights)
     believed = trust(z, sources.unsure_if_never_run)
-    untold = untold_of(sources, weights).drawn_towards(sources.own, _put_in(sources, _of_those_run(sources, weights)))
+    untold = untold_of(sources, weights, put_in=_put_in(sources, _of_those_run(sources, weights)))
 
     def covariance(own: Tensor) -> Tensor:
         return less_of_readings(epoch_covariance(own, weights, trust=believed), put_in)

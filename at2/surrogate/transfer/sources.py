@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -36,8 +36,6 @@ class Sources:
         kept: Which of the given tasks are among them, shape ``(n_given,)``.
         never_run: What completion left open of configurations that a task has never run, in standardized units; None
             where every task has run them all.
-        own: How what is a task's own goes together over the columns, as far as curves broke off, see
-            `at2.surrogate.completion.Completed`; None where it is not known.
         failures: How configurations failed that learnt on other sources, whose say stands among the curves in the place
             of theirs; None where none did, or it was not asked.
     """
@@ -50,7 +48,6 @@ class Sources:
     broken_off: Tensor
     kept: Tensor
     never_run: NeverRun | None = None
-    own: Tensor | None = None
     failures: Failures | None = None
 
     @property
@@ -70,7 +67,6 @@ def standardize(
     *,
     broken_off: Tensor | None = None,
     never_run: NeverRun | None = None,
-    own: Tensor | None = None,
     poor_drawn_in: bool = False,
     leads_levelled: bool = False,
     failures_replaced: bool = False,
@@ -84,7 +80,6 @@ def standardize(
         variance: What completion left open, same shape; None for observed curves.
         broken_off: Share of each curve after its last reading, shape ``(n_source, n_config)``; None for whole curves.
         never_run: What completion left open of configurations without any reading; None where there is none.
-        own: How what is a task's own goes together over the columns; None where it is not known.
         poor_drawn_in: Whether poor values are drawn in further than good ones.
         leads_levelled: Whether a task whose best configuration leads the median one by more than 1.5 standard
             deviations gets a larger unit, in which it leads by 1.5: where few configurations learn anything, they lead
@@ -121,7 +116,7 @@ def standardize(
     columns = known.sum((0, 1)) / max(left.shape[0] * left.shape[1], 1)
     cut = curves.new_zeros(curves.shape[:2]) if broken_off is None else broken_off
     unsure = left[:, :, :-1].mean(2)
-    return Sources(z, location[kept], scale[kept].log(), unsure, columns, cut[kept], kept, told, own, failures)
+    return Sources(z, location[kept], scale[kept].log(), unsure, columns, cut[kept], kept, told, failures)
 
 
 def _unit(curves: Tensor, counted: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -144,7 +139,8 @@ def _never_run(told: NeverRun, scale: Tensor, kept: Tensor) -> NeverRun:
     """The same of the tasks that are kept, in standardized units, the best of the curve like its end."""
     covariance = (told.covariance / scale[:, None, None].square())[kept]
     covariance = torch.cat([covariance, covariance[:, -1:]], 1)
-    return NeverRun(told.which[kept], torch.cat([covariance, covariance[:, :, -1:]], 2), told.kernel)
+    covariance = torch.cat([covariance, covariance[:, :, -1:]], 2)
+    return replace(told, which=told.which[kept], covariance=covariance)
 
 
 def _lead(values: Tensor) -> Tensor:

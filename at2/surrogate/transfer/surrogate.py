@@ -132,7 +132,6 @@ class WeightedSources:
                 variance,
                 broken_off=completed.broken_off if best_so_far else None,
                 never_run=completed.never_run,
-                own=completed.own if best_so_far else None,
                 poor_drawn_in=best_so_far and unlimited,
                 leads_levelled=best_so_far,
                 failures_replaced=best_so_far,

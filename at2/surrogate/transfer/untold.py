@@ -10,7 +10,7 @@ deviations of such configurations go together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -31,19 +31,6 @@ class Untold:
 
     covariance: Tensor
     kernel: ConfigKernel | None = None
-
-    def drawn_towards(self, own: Tensor | None, doubt: float) -> Untold:
-        """Return the same with its covariance drawn towards another one, in which the best of a curve varies alike.
-
-        Where curves were stopped, completion hardly knows how they go on, and leaves open what it was told to.
-
-        Args:
-            own: The other one in units of its last variance, ``(n_column, n_column)``; None leaves all as it is.
-            doubt: How far it is drawn, in [0, 1].
-        """
-        if own is None or doubt == 0.0:
-            return self
-        return replace(self, covariance=(1.0 - doubt) * self.covariance + doubt * self.covariance[-1, -1] * own)
 
     def share(self, shown: Tensor) -> float:
         """Return how much of the variance over all epochs is missing, in [0, 1).
@@ -75,15 +62,22 @@ class Untold:
         return Together.plain(together.points, *kernels, self.kernel.scaled(share))
 
 
-def untold_of(sources: Sources, weights: Tensor) -> Untold:
+def untold_of(sources: Sources, weights: Tensor, *, put_in: float = 0.0) -> Untold:
     """Collect what completion left open of configurations that sources have never run.
+
+    Where curves were stopped, completion hardly knows how they go on, and leaves open what it was told to: it then goes
+    over the epochs as the evidence of readings says, in the size that it has at the best of the curve.
 
     Args:
         sources: The sources.
         weights: How much each configuration counts, ``(n_source, n_config)``, rows summing to 1.
+        put_in: How far completion, not the sources, says how curves that were run go on, in [0, 1].
     """
     told, n_source, n_column = sources.never_run, sources.n_source, sources.curves.shape[2]
     if told is None:
         return Untold(weights.new_zeros(n_column, n_column))
     counted = (weights * told.which).sum(1) / n_source
-    return Untold(torch.einsum("s,stu->tu", counted, told.covariance), told.kernel)
+    covariance = torch.einsum("s,stu->tu", counted, told.covariance)
+    if told.own is not None and put_in > 0.0:
+        covariance = (1.0 - put_in) * covariance + put_in * covariance[-1, -1] * told.own
+    return Untold(covariance, told.kernel)

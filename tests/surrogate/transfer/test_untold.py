@@ -60,6 +60,22 @@ def test_what_is_missing_counts_as_much_as_the_configurations_never_run_do() -> 
     assert untold.kernel == KERNEL
 
 
+def test_what_is_missing_is_drawn_towards_what_the_evidence_says_as_far_as_curves_were_stopped() -> None:
+    which = torch.ones(2, 4, dtype=torch.bool)
+    weights = torch.full((2, 4), 0.25, dtype=torch.float64)
+    missing = torch.tensor([[1.0, 0.5, 0.5], [0.5, 2.0, 1.0], [0.5, 1.0, 4.0]], dtype=torch.float64)
+    own = torch.tensor([[0.5, 0.1, 0.1], [0.1, 0.6, 0.2], [0.1, 0.2, 1.0]], dtype=torch.float64)
+    told = NeverRun(which, missing.expand(2, 3, 3), KERNEL, own)
+
+    def covariance(told: NeverRun, put_in: float) -> torch.Tensor:
+        return untold_of(sources_of(told), weights, put_in=put_in).covariance
+
+    torch.testing.assert_close(covariance(told, 0.0), missing)
+    torch.testing.assert_close(covariance(replace(told, own=None), 1.0), missing)
+    torch.testing.assert_close(covariance(told, 1.0), 4.0 * own)
+    torch.testing.assert_close(covariance(told, 0.5), 0.5 * missing + 2.0 * own)
+
+
 def test_where_all_was_run_nothing_changes() -> None:
     sources = sources_of(None)
     untold, together = untold_of(sources, rank_weights(sources.curves)), Together.plain(EYE[:, :1], KERNEL)
