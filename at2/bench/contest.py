@@ -21,8 +21,13 @@ from at2.tables.frames import plain_value
 if TYPE_CHECKING:
     from at2.bench.protocols import Case
     from at2.recommend import Acquisition, Query, Tuner
+    from at2.recommend.recommender import Goal
     from at2.surrogate import Belief, History, Surrogate
     from at2.tables import LearningCurveTable
+
+
+GOALS: "dict[str, Goal]" = {"at2": "recommend", "at2-train": "train"}
+"""What at2 plays for, by the name under which it plays."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class Match:
 
     Args:
         database: Name of a published table, or the path of an HDF5 file.
-        rival: ``"at2"``, ``"at2:NAME"`` for one of its other surrogates, or a name of `at2.rivals.registry`.
+        rival: ``"at2"``, ``"at2-train"`` where it plays for the best trained model, ``"at2:NAME"`` for one of its other
+            surrogates, or a name of `at2.rivals.registry`.
         case: Target, sources and candidates.
         budgets: What may be spent; each budget is a run of its own.
         metric: Name of the metric; None means the table's default.
@@ -48,14 +54,13 @@ class Match:
 
 def check_contestant(name: str) -> None:
     """Raise UnknownNameError where neither at2 nor a rival has the name."""
-    if name == "at2" or is_rival(name):
-        return
-    if name.startswith("at2:"):
+    ours, _, surrogate = name.partition(":")
+    if ours in GOALS:
         from at2.surrogate import make_surrogate
 
-        make_surrogate(name.removeprefix("at2:"))
-        return
-    raise UnknownNameError(f"no rival {name!r}; there are at2, {', '.join(rival_names())}")
+        make_surrogate(surrogate or "default")
+    elif not is_rival(name):
+        raise UnknownNameError(f"no rival {name!r}; there are {', '.join((*GOALS, *rival_names()))}")
 
 
 def play_match(match: Match) -> list[dict[str, Any]]:
@@ -153,7 +158,7 @@ def _build(match: Match, table: "LearningCurveTable", budget: Budget, shared: "_
     case = match.case
     candidates = None if case.held_out is None else list(case.held_out)
     sources = list(case.sources)
-    if not match.rival.startswith("at2"):
+    if is_rival(match.rival):
         problem = build_problem(table, target=case.target, sources=sources, candidates=candidates, metric=match.metric)
         return build_rival(match.rival, problem, budget=budget, seed=case.tuner_seed)
     return Recommender(
@@ -166,6 +171,7 @@ def _build(match: Match, table: "LearningCurveTable", budget: Budget, shared: "_
         metric=match.metric,
         surrogate=shared,
         acquisition=shared.acquisition(case),
+        goal=shared.goal,
     )
 
 
@@ -257,10 +263,16 @@ def _n_sample(table: "LearningCurveTable", target: str) -> int | None:
 
 
 class _SharedFit:
-    """A surrogate that is fitted once for all budgets of a match; `saved_s` is charged to those that come later."""
+    """A surrogate that is fitted once for all budgets of a match; `saved_s` is charged to those that come later.
+
+    Args:
+        contestant: Who plays, see `Match`; rivals fit nothing.
+    """
 
     def __init__(self, contestant: str) -> None:
-        self._name = (contestant.partition(":")[2] or "default") if contestant.startswith("at2") else None
+        ours, _, surrogate = contestant.partition(":")
+        self.goal: Goal = GOALS.get(ours, "recommend")
+        self._name = surrogate or "default"
         self._belief: Belief | None = None
         self._fit_s = self.saved_s = 0.0
 
@@ -268,12 +280,11 @@ class _SharedFit:
         """Give the rule that goes with the surrogate, and with what the case has for sources."""
         from at2.recommend.ucb import default_acquisition
 
-        return default_acquisition(self._make(), "recommend", alone=not case.sources, seed=case.tuner_seed)
+        return default_acquisition(self._make(), self.goal, alone=not case.sources, seed=case.tuner_seed)
 
     def _make(self) -> "Surrogate":
         from at2.surrogate import make_surrogate
 
-        assert self._name is not None
         return make_surrogate(self._name)
 
     def fit(self, history: "History", **options: Any) -> "Belief":

@@ -26,7 +26,7 @@ class Contest:
     Args:
         databases: Names of tables, or paths of HDF5 files.
         protocol: The cases.
-        rivals: Who plays: ``"at2"``, ``"at2:NAME"`` for another surrogate, names of `at2.rivals.registry`.
+        rivals: Who plays, see `at2.bench.contest.Match`.
         budgets: What may be spent; each is played on its own, since a tuner knows its budget.
         metric: Name of the metric; None means each table's default.
         watched: Targets whose runs of the first draw and seed are kept in all detail (see `at2.bench.story`);

@@ -24,6 +24,7 @@ from at2.processes import run_all
 if TYPE_CHECKING:
     import pandas as pd
 
+    from at2.recommend.recommender import Goal
     from at2.tables import LearningCurveTable
 
 TARGET = "target"
@@ -170,7 +171,7 @@ def _make_ragged(sources: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def measure_scale(
-    sizes: Sequence[Size], *, n_step: int = 50, seed: int = 0, device: str = "cpu"
+    sizes: Sequence[Size], *, n_step: int = 50, seed: int = 0, device: str = "cpu", goal: Goal = "recommend"
 ) -> Iterator[dict[str, object]]:
     """Fit and play the default recommender on synthetic histories, each size in a process of its own.
 
@@ -179,9 +180,10 @@ def measure_scale(
         n_step: Steps of one ``ask`` and one ``tell`` to take the median of.
         seed: Seed of the draws.
         device: Where the surrogate computes; the reference computation stays on the CPU.
+        goal: Goal of the recommender, which decides what a step is.
 
     Yields:
-        A row for each size: its numbers, ``device``, ``n_reading`` of the history, ``fit_s`` (from building a
+        A row for each size: its numbers, ``device``, ``goal``, ``n_reading`` of the history, ``fit_s`` (from building a
         `Recommender` to its first query), ``step_ms`` (the median), ``peak_mb`` (10^6 bytes, the table included),
         ``reference_s`` of the reference computation in the same process, and ``fit_ratio`` and ``step_ratio`` to it.
 
@@ -193,22 +195,22 @@ def measure_scale(
     if n_step < 1:
         raise BudgetError(f"at least 1 step must be measured, {n_step} given")
     for size in sizes:
-        (row,) = run_all(_measure, [(size, n_step, seed, device)], jobs=1, lost=_lost)
+        (row,) = run_all(_measure, [(size, n_step, seed, device, goal)], jobs=1, lost=_lost)
         yield row
 
 
-def _measure(item: tuple[Size, int, int, str]) -> dict[str, object]:
+def _measure(item: tuple[Size, int, int, str, Goal]) -> dict[str, object]:
     from at2.bench.objective import TableObjective
     from at2.devices import usable_device
     from at2.recommend import Budget, Recommender
 
-    size, n_step, seed, device = item
+    size, n_step, seed, device, goal = item
     usable_device(device)  # a graphics card is started before anything is timed
     reference_s = time_reference(3)
     table = synthetic_table(size, seed=seed)
     objective = TableObjective(table, TARGET)
     start = time.perf_counter()
-    tuner = Recommender(table, target=TARGET, budget=Budget(epochs=n_step), seed=seed, device=device)
+    tuner = Recommender(table, target=TARGET, budget=Budget(epochs=n_step), seed=seed, device=device, goal=goal)
     query = tuner.ask()
     fit_s = time.perf_counter() - start
     steps_s = []
@@ -222,6 +224,7 @@ def _measure(item: tuple[Size, int, int, str]) -> dict[str, object]:
     return {
         **vars(size),
         "device": device,
+        "goal": goal,
         "n_reading": int(np.isfinite(table.raw_curves()[:-1]).sum()),
         "fit_s": fit_s,
         "step_ms": 1e3 * step_s,
@@ -232,7 +235,7 @@ def _measure(item: tuple[Size, int, int, str]) -> dict[str, object]:
     }
 
 
-def _lost(item: tuple[Size, int, int, str]) -> NoReturn:
+def _lost(item: tuple[Size, int, int, str, Goal]) -> NoReturn:
     raise At2Error(f"the process that measured {item[0]} died (killed for memory, or a crash)")
 
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     type=CommaList(),
     default="all",
     show_default=True,
-    help="'all', 'cheap' (milliseconds a run), or names.",
+    help="'all', 'cheap' (milliseconds a run), or names; at2-train plays for the best trained model.",
 )
 @click.option(
     "--budget",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from at2.cli.beliefs import show_rows
 from at2.cli.options import record_option
+
+if TYPE_CHECKING:
+    from at2.recommend.recommender import Goal
 
 
 @click.command()
@@ -22,8 +25,15 @@ from at2.cli.options import record_option
 @click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True, help="Steps to take medians of.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draws.")
 @click.option("--device", default="cpu", show_default=True, help="Where the surrogate computes: cpu or cuda.")
+@click.option(
+    "--goal",
+    type=click.Choice(["recommend", "train"]),
+    default="recommend",
+    show_default=True,
+    help="What the recommender is for, which decides what a step is.",
+)
 @record_option("scale.csv and scale_growth.csv")
-def scale(what: str, steps: int, seed: int, device: str, record: Path) -> None:
+def scale(what: str, steps: int, seed: int, device: str, goal: Goal, record: Path) -> None:
     """Measure how fit, step and memory grow with tasks, configurations and epochs, and the largest sizes promised."""
     import pandas as pd
     from rich.console import Console
@@ -36,7 +46,7 @@ def scale(what: str, steps: int, seed: int, device: str, record: Path) -> None:
     sizes += [size for size in (LARGE, RAGGED, WIDE, MANY) if what in ("all", size.name)]
     rows = []
     with Console(stderr=True).status("measuring") as status:
-        for row in measure_scale(sizes, n_step=steps, seed=seed, device=device):
+        for row in measure_scale(sizes, n_step=steps, seed=seed, device=device, goal=goal):
             rows.append(row)
             status.update(f"measured {row['name']}")
     frame = pd.DataFrame(rows)

@@ -99,10 +99,9 @@ class ExpectedBest:
         ranked = rank_by_promise(belief, state)
         rows = ranked[state.horizon[ranked] > 0][: self.n_shortlist].sort().values
         configs, epochs, steps = reachable_cells(rows, state, self.lookaheads)
-        prediction = belief.best_by(rows)
-        cells = (torch.searchsorted(rows, configs), epochs)
-        mean, std = prediction.mean.cpu()[cells], prediction.std.cpu()[cells].clamp_min(1e-300)
-        best = state.best_seen if math.isfinite(state.best_seen) else float(prediction.mean.min())
+        prediction = belief.best_by(configs, epochs)
+        mean, std = prediction.mean.cpu(), prediction.std.cpu().clamp_min(1e-300)
+        best = state.best_seen if math.isfinite(state.best_seen) else float(mean.min())
         gain = expected_improvement((mean - best) / std) * std
         return _best_choice(gain / state.price(configs, steps), belief, configs, steps)
 

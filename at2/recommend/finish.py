@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient, rank_by_promise
+from at2.recommend.acquisition import (
+    LOOKAHEADS,
+    Acquisition,
+    Choice,
+    ExpectedBest,
+    KnowledgeGradient,
+    rank_by_promise,
+    reachable_cells,
+)
 from at2.recommend.ledger import SearchState
 from at2.recommend.stopping import metric_per_latent
 from at2.surrogate import Belief
@@ -37,17 +45,15 @@ class FinishIncumbent:
     def choose(self, belief: Belief, state: SearchState) -> Choice:
         """Return the configuration to advance by one epoch."""
         rows = self._weighed(belief, state)
-        readings, here = belief.best_by(rows).mean.cpu(), state.of(rows)
-        best, row, steps = best_within(readings, here, state.left)
+        best, config, steps = best_within(belief, rows, state, state.left)
         if not best > state.best_seen:
             return self.improve.choose(belief, state)
-        config = int(rows[row])
         choice = self.explore.choose(belief, state)
         price = _price(state, choice.config, choice.lookahead)
-        after, _, _ = best_within(readings, here, state.left - price)
+        after, _, _ = best_within(belief, rows, state, state.left - price)
         if choice.config != config and choice.gain * price * metric_per_latent(belief, state) > best - after:
             return choice
-        gain = best - (state.best_seen if math.isfinite(state.best_seen) else float(readings.min()))
+        gain = best - (state.best_seen if math.isfinite(state.best_seen) else float(belief.values().mean.min()))
         return Choice(config, gain / _price(state, config, steps), steps)
 
     def _weighed(self, belief: Belief, state: SearchState) -> Tensor:
@@ -57,11 +63,12 @@ class FinishIncumbent:
         return torch.cat([ranked[~new], ranked[new][: self.n_new]]).sort().values
 
 
-def best_within(readings: Tensor, state: SearchState, left: float) -> tuple[float, int, int]:
+def best_within(belief: Belief, rows: Tensor, state: SearchState, left: float) -> tuple[float, int, int]:
     """Return the highest expected reading that one configuration reaches within a budget.
 
     Args:
-        readings: Expected readings, larger is better, shape ``(n_config, n_epoch)``.
+        belief: What is believed.
+        rows: Configurations that are looked at, shape ``(n,)``.
         state: What may be asked for, and at which cost.
         left: The budget.
 
@@ -69,17 +76,22 @@ def best_within(readings: Tensor, state: SearchState, left: float) -> tuple[floa
         The reading, the row of its configuration and the number of further epochs; at least the best reading so far,
         with no epoch, where nothing that is expected is higher.
     """
-    affordable = ((left - state.entry_cost) / state.cost + 1e-9).clamp(0.0, readings.shape[1]).floor().long()
-    steps = torch.minimum(state.horizon, affordable)
-    epoch = torch.arange(readings.shape[1])[None, :]
-    within = (epoch >= state.done[:, None]) & (epoch < (state.done + steps)[:, None])
-    reached = torch.where(within, readings, -torch.inf)
-    best = int(reached.argmax())
-    config, last = divmod(best, readings.shape[1])
-    highest = float(reached[config, last])
-    if not highest > state.best_seen:
+    affordable = ((left - state.entry_cost) / state.cost + 1e-9).clamp(0, belief.n_epoch).floor().long()
+    within = replace(state, horizon=torch.minimum(state.horizon, affordable))
+    configs, epochs, steps = reachable_cells(rows, within, _steps_up_to(belief.n_epoch))
+    reached = belief.best_by(configs, epochs).mean.cpu()
+    best = int(reached.argmax()) if len(reached) else -1
+    if best < 0 or not float(reached[best]) > state.best_seen:
         return state.best_seen, -1, 0
-    return highest, config, last + 1 - int(state.done[config])
+    return float(reached[best]), int(configs[best]), int(steps[best])
+
+
+def _steps_up_to(n_epoch: int) -> tuple[int, ...]:
+    """The look-aheads, and on as they go: curves hardly change between two of them."""
+    steps = list(LOOKAHEADS)
+    while steps[-1] < n_epoch:
+        steps.append(sum(steps[-2:]))
+    return tuple(steps)
 
 
 def _price(state: SearchState, config: int, steps: int) -> float:

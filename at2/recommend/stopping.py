@@ -163,8 +163,7 @@ def _value_correlation(belief: Belief, rows: Tensor) -> Tensor:
     One standard deviation of the final reading of j moves the value of i by ``A[i, j]``, their covariance over that
     deviation; so ``A[i, j] / A[i, i]`` is the correlation where a value is the final reading.
     """
-    last = belief.best_by(rows[:1]).mean.shape[1] - 1
-    moved = belief.outlook(rows, rows, torch.full_like(rows, last))[2].cpu()
+    moved = belief.outlook(rows, rows, torch.full_like(rows, belief.n_epoch - 1))[2].cpu()
     one_way = (moved / moved.diagonal().abs().clamp_min(1e-12)[:, None]).clamp(-1.0, 1.0)
     both: Tensor = 0.5 * (one_way + one_way.T)
     both.fill_diagonal_(1.0)

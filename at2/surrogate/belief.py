@@ -30,6 +30,11 @@ class Prediction:
     mean: Tensor
     std: Tensor
 
+    def at(self, rows: Tensor, columns: Tensor) -> Prediction:
+        """Return some cells of a prediction of ``(n_config, n_epoch)``, each ``(m,)``."""
+        cells = rows.to(self.mean.device), columns.to(self.mean.device)
+        return Prediction(self.mean[cells], self.std[cells])
+
 
 class Component(Protocol):
     """One Gaussian of a belief, over the latent curves of the target."""
@@ -52,6 +57,10 @@ class Component(Protocol):
 
 class Belief(Protocol):
     """What is believed about the target's curves; grows by one reading at a time."""
+
+    @property
+    def n_epoch(self) -> int:
+        """Length of a full training."""
 
     @property
     def log_evidence(self) -> float:
@@ -77,8 +86,8 @@ class Belief(Protocol):
     def predict(self, configs: Tensor | None = None) -> Prediction:
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``; of some rows, or of all."""
 
-    def best_by(self, configs: Tensor | None = None) -> Prediction:
-        """Return mean and standard deviation of the best reading up to each epoch, each ``(n_config, n_epoch)``."""
+    def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
+        """Return mean and standard deviation of the best reading up to and with each of some cells, each ``(m,)``."""
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""

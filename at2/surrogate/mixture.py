@@ -40,6 +40,11 @@ class MixtureBelief:
         self._log_prior = torch.log_softmax(prior.to(torch.float64), 0)
 
     @property
+    def n_epoch(self) -> int:
+        """Length of a full training."""
+        return self._hypotheses[0].n_epoch
+
+    @property
     def components(self) -> tuple[Hypothesis, ...]:
         """The hypotheses, in the order of `weights`."""
         return self._hypotheses
@@ -86,9 +91,9 @@ class MixtureBelief:
         variances = [h.reading_variance()[rows] for h in self._hypotheses]
         return self._pool(means, variances)
 
-    def best_by(self, configs: Tensor | None = None) -> Prediction:
-        """Return `predict`: this surrogate knows readings, not their maximum."""
-        return self.predict(configs)
+    def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
+        """Return what `predict` says of some cells: this surrogate knows readings, not their maximum."""
+        return self.predict().at(configs, epochs)
 
     def worth(self) -> Tensor:
         """Return every configuration's expected value, ``(n_config,)``."""

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from at2.bench.contest import Match, _SharedFit, play_match
+from at2.bench.contest import Match, _SharedFit, check_contestant, play_match
 from at2.bench.objective import TableObjective
 from at2.bench.protocols import Case, Protocol
 from at2.bench.regret import Advance, Contest, run_regret
@@ -16,7 +16,7 @@ from at2.bench.results import ResultFile, Series, read_results
 from at2.bench.standings import summarize_results
 from at2.cli.main import cli
 from at2.errors import BudgetError, FileError, UnknownNameError
-from at2.recommend import Budget, KnowledgeGradient
+from at2.recommend import Budget, FinishIncumbent, KnowledgeGradient
 from at2.recommend.pilot import Pilot
 from at2.recommend.ucb import UpperConfidenceBound
 from at2.tables import LearningCurveTable
@@ -113,6 +113,13 @@ def test_at2_plays_all_budgets_on_one_fit(table_path: Path) -> None:
     assert both[1]["trace"] == alone[0]["trace"]
 
 
+def test_at2_plays_for_the_best_trained_model_under_a_name_of_its_own(table_path: Path) -> None:
+    assert isinstance(_SharedFit("at2-train").acquisition(Case("c", ("a",))), FinishIncumbent)
+    check_contestant("at2-train:kronecker")
+    (result,) = play_match(Match(str(table_path), "at2-train", Case("target", ("a", "b")), (Budget(epochs=4),)))
+    assert result["best_seen_regret"] == pytest.approx(result["regret"])  # the best reading is a whole curve's
+
+
 def test_a_surrogate_brings_its_own_rule() -> None:
     case, alone = Case("c", ("a",)), Case("c", (), seed=3)
     assert isinstance(_SharedFit("at2:at2-2021").acquisition(case), UpperConfidenceBound)
@@ -173,7 +180,7 @@ def test_standings(tmp_path: Path, table_path: Path) -> None:
 
 
 def test_contests_that_cannot_be(tmp_path: Path, table_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="no rival 'nobody'; there are at2, average-rank"):
+    with pytest.raises(UnknownNameError, match="no rival 'nobody'; there are at2, at2-train, average-rank"):
         _contest(table_path, "nobody")
     with pytest.raises(UnknownNameError, match="no surrogate is named 'nobody'"):
         _contest(table_path, "at2:nobody")

@@ -75,9 +75,10 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
 def test_the_command_writes_and_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "LARGE", Size(2, 6, 4, name="large"))
     monkeypatch.setattr(scale, "run_all", lambda work, items, **_: map(work, items))
-    arguments = ["--what", "large", "--steps", "2", "--record", str(tmp_path)]
+    arguments = ["--what", "large", "--steps", "2", "--goal", "train", "--record", str(tmp_path)]
     result = CliRunner().invoke(cli, ["bench", "scale", *arguments])
     assert result.exit_code == 0, result.output
     assert "2 x 6 x 4" in result.stdout
     frame = pd.read_csv(tmp_path / "scale.csv")
     assert (frame[["fit_s", "step_ms", "peak_mb", "fit_ratio"]] > 0).all(axis=None)
+    assert frame["goal"].tolist() == ["train"]

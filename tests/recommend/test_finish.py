@@ -1,5 +1,7 @@
 """at2/recommend/finish.py: what a budget reaches, and the best trained model at its end."""
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,9 +10,26 @@ import torch
 from at2.recommend import Budget, Query, Recommender, SearchState
 from at2.recommend.acquisition import ExpectedBest
 from at2.recommend.finish import FinishIncumbent, best_within
+from at2.surrogate import Belief
+from at2.surrogate.belief import Prediction
 from at2.tables import LearningCurveTable, Metric
 
 READINGS = torch.tensor([[0.1, 0.5, 0.6], [0.4, 0.45, 0.9]], dtype=torch.float64)
+ROWS = torch.arange(2)
+
+
+class Expected:
+    """A belief that expects these readings and is sure of them."""
+
+    def __init__(self, readings: torch.Tensor) -> None:
+        self.readings, self.n_epoch = readings, readings.shape[1]
+
+    def best_by(self, configs: torch.Tensor, epochs: torch.Tensor) -> Prediction:
+        return Prediction(self.readings, torch.zeros_like(self.readings)).at(configs, epochs)
+
+
+def within(state: SearchState, left: float, *, rows: torch.Tensor = ROWS) -> tuple[float, int, int]:
+    return best_within(cast(Belief, Expected(READINGS)), rows, state, left)
 
 
 def state(*, done: list[int], best_seen: float = 0.0, entry: float = 0.0, left: float = 9.0) -> SearchState:
@@ -23,18 +42,33 @@ def state(*, done: list[int], best_seen: float = 0.0, entry: float = 0.0, left: 
     ("left", "expected"), [(9.0, (0.9, 1, 3)), (3.0, (0.9, 1, 3)), (2.0, (0.5, 0, 2)), (1.0, (0.4, 1, 1))]
 )
 def test_the_best_reading_is_sought_within_the_budget(left: float, expected: tuple[float, int, int]) -> None:
-    assert best_within(READINGS, state(done=[0, 0]), left) == pytest.approx(expected)
+    assert within(state(done=[0, 0]), left) == pytest.approx(expected)
 
 
 def test_nothing_is_reached_without_budget_or_above_what_was_seen() -> None:
-    assert best_within(READINGS, state(done=[0, 0]), 0.5) == (0.0, -1, 0)
-    assert best_within(READINGS, state(done=[0, 0], best_seen=0.95), 9.0) == (0.95, -1, 0)
-    assert best_within(READINGS, state(done=[3, 3]), 9.0) == (0.0, -1, 0)
+    assert within(state(done=[0, 0]), 0.5) == (0.0, -1, 0)
+    assert within(state(done=[0, 0], best_seen=0.95), 9.0) == (0.95, -1, 0)
+    assert within(state(done=[3, 3]), 9.0) == (0.0, -1, 0)
 
 
 def test_entering_is_paid_first_and_done_epochs_do_not_count() -> None:
-    assert best_within(READINGS, state(done=[0, 0], entry=1.0), 3.0) == pytest.approx((0.5, 0, 2))
-    assert best_within(READINGS, state(done=[0, 2]), 1.0) == pytest.approx((0.9, 1, 1))
+    assert within(state(done=[0, 0], entry=1.0), 3.0) == pytest.approx((0.5, 0, 2))
+    assert within(state(done=[0, 2]), 1.0) == pytest.approx((0.9, 1, 1))
+
+
+def test_only_some_rows_are_looked_at_and_their_numbers_stay() -> None:
+    assert within(state(done=[0, 0]), 9.0, rows=torch.tensor([0])) == pytest.approx((0.6, 0, 3))
+    assert within(state(done=[0, 0]), 2.0, rows=torch.tensor([1])) == pytest.approx((0.45, 1, 2))
+    assert within(state(done=[0, 0]), 9.0, rows=ROWS[:0]) == (0.0, -1, 0)
+
+
+def test_the_end_of_a_long_curve_is_within_reach() -> None:
+    rising = torch.linspace(0.0, 1.0, 1000, dtype=torch.float64)[None]
+    one = torch.ones(1, dtype=torch.float64)
+    here = SearchState(torch.zeros(1, dtype=torch.long), torch.tensor([1000]), one > 0, one, 0 * one, 0.0, 5000.0)
+    belief = cast(Belief, Expected(rising))
+    assert best_within(belief, ROWS[:1], here, 5000.0) == pytest.approx((1.0, 0, 1000))
+    assert best_within(belief, ROWS[:1], here, 700.0) == pytest.approx((699 / 999, 0, 700))
 
 
 def test_of_many_new_configurations_only_promising_ones_are_weighed_and_all_that_were_tried() -> None:

@@ -114,6 +114,11 @@ class VariationalBelief:
         self._out: list[Tensor] = []  # standardized covariance of every cell with each reading that is still out
 
     @property
+    def n_epoch(self) -> int:
+        """Length of a full training."""
+        return self._n_epoch
+
+    @property
     def weights(self) -> Tensor:
         """Weight of the only component: ``tensor([1.])``."""
         return torch.ones(1, dtype=torch.float64)
@@ -149,9 +154,9 @@ class VariationalBelief:
         rows = slice(None) if configs is None else configs
         return self._unit.predict(self.mean()[rows], self.reading_variance()[rows])
 
-    def best_by(self, configs: Tensor | None = None) -> Prediction:
-        """Return `predict`: this surrogate knows readings, not their maximum."""
-        return self.predict(configs)
+    def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
+        """Return what `predict` says of some cells: this surrogate knows readings, not their maximum."""
+        return self.predict().at(configs, epochs)
 
     def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean values, the least they can be, and what further readings may add (see `Belief.outlook`)."""

@@ -16,7 +16,7 @@ from at2.surrogate.transfer.watch import Watch
 from at2.surrogate.warp import LogWarp, Warp, unwarp_moments
 
 _N_LEADING = 6  # hypotheses of the largest weight, for decisions and draws
-_N_ROWS = 32  # configurations predicted at a time
+_N_CELLS = 2000  # cells predicted at a time
 _CAUTION = 1.0  # standard deviations below its expected value that a configuration is counted on to reach
 _OUT_OF_REACH = 30.0  # readings further than this many scales from the sources' location are drawn in
 
@@ -127,14 +127,17 @@ class WeightedBelief:
             self._readings, self._pending = told, ()
         return self._readings
 
-    def best_by(self, configs: Tensor | None = None) -> Prediction:
-        """Return mean and standard deviation of the best reading up to each epoch, each ``(n_config, n_epoch)``.
+    def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
+        """Return mean and standard deviation of the best reading up to some cells, over the leading hypotheses.
 
         Args:
-            configs: Rows to predict; None predicts all.
+            configs: Rows of the cells, shape ``(m,)``.
+            epochs: Their epochs, shape ``(m,)``.
         """
-        share, mean, variance = self._cells(self._posterior, configs)
-        return unwarp_moments(self._warp, *self._pool(mean, variance, share))
+        which = self._posterior.leading(_N_LEADING)
+        device = which.device
+        moments = _moments(self._posterior, configs.to(device), epochs.to(device), which)
+        return unwarp_moments(self._warp, *self._pool(*moments, self._posterior.weights[which]))
 
     def predict(self, configs: Tensor | None = None) -> Prediction:
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``.
@@ -181,14 +184,10 @@ class WeightedBelief:
         device = prior.mean.device
         rows = torch.arange(prior.n_config, device=device) if configs is None else configs.to(device)
         which = torch.arange(len(posterior.hypotheses), device=device)
-        epochs = torch.arange(self.n_epoch, device=device)
-        parts = []
-        for some in torch.split(rows, _N_ROWS):  # keeps memory small
-            cells = torch.cartesian_prod(some, epochs).reshape(-1, 2)
-            moments = torch.stack(posterior.cell_moments(cells[:, 0], cells[:, 1], which))
-            parts.append(moments.reshape(2, len(which), len(some), self.n_epoch))
-        moments = torch.cat(parts, 2)
-        return posterior.weights, moments[0], moments[1]
+        cells = torch.cartesian_prod(rows, torch.arange(self.n_epoch, device=device)).reshape(-1, 2)
+        mean, variance = _moments(posterior, cells[:, 0], cells[:, 1], which)
+        shape = (len(which), len(rows), self.n_epoch)
+        return posterior.weights, mean.reshape(shape), variance.reshape(shape)
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
@@ -299,6 +298,13 @@ class WeightedBelief:
         share = (weights / weights.sum()).reshape(-1, *[1] * (mean.ndim - 1))
         pooled = (share * mean).sum(0)
         return pooled, (share * (variance + (mean - pooled).square())).sum(0)
+
+
+def _moments(posterior: Posterior, configs: Tensor, columns: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of m cells under some hypotheses, each ``(n_which, m)``; some at a time keeps memory small."""
+    split = zip(torch.split(configs, _N_CELLS), torch.split(columns, _N_CELLS), strict=True)
+    means, variances = zip(*(posterior.cell_moments(*cells, which) for cells in split), strict=True)
+    return torch.cat(means, 1), torch.cat(variances, 1)
 
 
 class HypothesisView:

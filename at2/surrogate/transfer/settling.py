@@ -30,6 +30,11 @@ class SettlingBelief:
         self._readings: tuple[tuple[int, int, float | None], ...] = ()
 
     @property
+    def n_epoch(self) -> int:
+        """Length of a full training."""
+        return self._inner.n_epoch
+
+    @property
     def log_evidence(self) -> float:
         """Log density of all readings so far, in latent units, up to a constant."""
         return self._inner.log_evidence
@@ -80,9 +85,9 @@ class SettlingBelief:
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``; of some rows, or of all."""
         return self._inner.predict(configs)
 
-    def best_by(self, configs: Tensor | None = None) -> Prediction:
-        """Return mean and standard deviation of the best reading up to each epoch (see `WeightedBelief.best_by`)."""
-        return self._inner.best_by(configs)
+    def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
+        """Return mean and standard deviation of the best reading up to some cells (see `WeightedBelief.best_by`)."""
+        return self._inner.best_by(configs, epochs)
 
     def interval(self, probability: float, configs: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the ends of central intervals of readings in user units (see `WeightedBelief.interval`)."""

@@ -285,7 +285,8 @@ def test_intervals_widen_with_the_spread_and_decisions_do_not() -> None:
         belief.observe(1, 1, 0.5)
         belief.fantasize(2, 0)
     torch.testing.assert_close(both.values().std, plain.values().std)
-    torch.testing.assert_close(both.best_by().std, plain.best_by().std)
+    cells = torch.arange(6), torch.tensor([0, 1, 2, 3, 4, 4])
+    torch.testing.assert_close(both.best_by(*cells).std, plain.best_by(*cells).std)
     (low, high), (narrow_low, narrow_high) = both.fork().interval(0.9), plain.interval(0.9)
     widening = ((high - low) / (narrow_high - narrow_low)).mean(1)
     assert float(widening[5]) > 1.2 * float(widening[0])
@@ -297,8 +298,8 @@ def test_readings_may_fall_and_the_best_of_them_does_not() -> None:
     belief = WeightedSources().fit(history)
     for epoch, value in enumerate([0.30, 0.60, 0.45]):
         belief.observe(1, epoch, value)
-    rows = torch.tensor([1])
-    readings, best = belief.predict(rows).mean[0], belief.best_by(rows).mean[0]
+    rows, epochs = torch.tensor([1]), torch.arange(belief.n_epoch)
+    readings, best = belief.predict(rows).mean[0], belief.best_by(torch.ones_like(epochs), epochs).mean
     assert float(readings[2]) == pytest.approx(0.45, abs=0.03)
     assert float(best[2]) == pytest.approx(0.60, abs=0.03)
     assert bool((best[1:] > readings[1:] - 1e-3).all())
