@@ -32,6 +32,17 @@ def format_option(shown: str, *, more: tuple[str, ...] = ()) -> Callable[[Comman
     )
 
 
+def goal_option(default: str) -> Callable[[Command], Command]:
+    """Give the option ``--goal`` of the recommender."""
+    return click.option(
+        "--goal",
+        type=click.Choice(["train", "recommend"]),
+        default=default,
+        show_default=True,
+        help="The best trained model when the budget ends, or the configuration that is best in the end.",
+    )
+
+
 summary_option = click.option(
     "--summary", type=click.Path(dir_okay=False, path_type=Path), help="Also write what is shown, as CSV."
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from at2.cli.beliefs import show_rows
-from at2.cli.options import record_option
+from at2.cli.options import goal_option, record_option
 
 if TYPE_CHECKING:
     from at2.recommend.recommender import Goal
@@ -25,13 +25,7 @@ if TYPE_CHECKING:
 @click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True, help="Steps to take medians of.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draws.")
 @click.option("--device", default="cpu", show_default=True, help="Where the surrogate computes: cpu or cuda.")
-@click.option(
-    "--goal",
-    type=click.Choice(["recommend", "train"]),
-    default="recommend",
-    show_default=True,
-    help="What the recommender is for, which decides what a step is.",
-)
+@goal_option("recommend")
 @record_option("scale.csv and scale_growth.csv")
 def scale(what: str, steps: int, seed: int, device: str, goal: Goal, record: Path) -> None:
     """Measure how fit, step and memory grow with tasks, configurations and epochs, and the largest sizes promised."""

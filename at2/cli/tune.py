@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from at2.cli.options import CommaList
+from at2.cli.options import CommaList, goal_option
 
 if TYPE_CHECKING:
     from at2.cli.tune_view import LineView, LiveView
@@ -45,13 +45,7 @@ _N_EPOCH = 40
     type=click.IntRange(min=1),
     help=f"Length of a full training.  [default: the history's, else {_N_EPOCH}]",
 )
-@click.option(
-    "--goal",
-    type=click.Choice(["train", "recommend"]),
-    default="train",
-    show_default=True,
-    help="The best trained model when the budget ends, or the configuration that is best in the end.",
-)
+@goal_option("train")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of weights, batches and choices."
 )
