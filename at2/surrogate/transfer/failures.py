@@ -22,6 +22,7 @@ _AT_FLOOR = 0.1  # of the way from the poorest value of a task to its 95 % quant
 _GOOD = 0.4  # the same, on the mean of the sources on which it learns: from there a configuration is no poor one
 _HALFWAY = 0.5  # of what the others say
 _MOST = 0.75  # of what is good elsewhere may fail on a task; where more does, it is the task that is unlike the others
+_CURVES = 1000  # that learnt, which say how far curves move
 _CLEAR = 0.75  # of the number of values at the floor: those stand apart if fewer lie between it and halfway
 
 
@@ -34,12 +35,25 @@ class Failures:
         mean: Mean of the curves that failed, in standardized units, ``(n_column,)``.
         variance: Their variance around it, ``(n_column,)``.
         step_variance: Variance of their steps from the column before, ``(n_column,)``.
+        learnt: Some of the curves that did not fail, in standardized units, ``(n_curve, n_column)``.
     """
 
     probability: Tensor
     mean: Tensor
     variance: Tensor
     step_variance: Tensor
+    learnt: Tensor
+
+    def share_that_moved_less(self, moved: float, start: int, column: int) -> float:
+        """Return which share of the curves that learnt had moved no further, in (0, 1]; the one in question counts.
+
+        Args:
+            moved: How far a curve has moved, in standardized units.
+            start: Column from which on.
+            column: Column up to which.
+        """
+        less = self.learnt[:, column] - self.learnt[:, start] <= moved
+        return (int(less.sum()) + 1) / (len(less) + 1)
 
 
 def find_failures(values: Tensor) -> Tensor:
@@ -94,6 +108,8 @@ def replace_failures(curves: Tensor, failed: Tensor) -> tuple[Tensor, Failures |
     learns, stuck = (~failed).to(curves)[:, :, None], curves[failed]
     steps = stuck.diff(dim=1, prepend=stuck[:, :1])
     share = (failed.sum(0) + failed.to(curves).mean()) / (len(curves) + 1.0)
-    told = Failures(share, stuck.mean(0), stuck.var(0, correction=0), steps.var(0, correction=0))
+    sound = torch.nonzero(~failed)
+    learnt = curves[tuple(sound[:: -(-len(sound) // _CURVES)].T)]
+    told = Failures(share, stuck.mean(0), stuck.var(0, correction=0), steps.var(0, correction=0), learnt)
     others = (curves * learns).sum(0) / learns.sum(0)
     return torch.where(failed[:, :, None], others, curves), told

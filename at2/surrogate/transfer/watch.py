@@ -1,7 +1,8 @@
 """Whether configurations of the target fail, as they do on its sources.
 
 A training that failed is no evidence about how far others deviate. Its readings are left out, and what it has reached
-is all that it is worth. If it learns after all, they are told after all.
+is all that it is worth. If it learns after all, they are told after all. A training that has settled is as flat as one
+that failed: readings that lie near to each other say no more than it says of a curve to have moved so little.
 """
 
 from __future__ import annotations
@@ -26,20 +27,30 @@ class Watch:
     Args:
         start: What is believed before the first reading.
         failures: How configurations fail.
-        odds: Log odds that each configuration failed, ``(n_config,)``.
+        first: Log odds that each configuration failed, by its first reading, ``(n_config,)``.
+        since: What later readings add by how near they are to one another, ``(n_config,)``.
+        most: What they may add at most, by how far the curve has moved since the first, ``(n_config,)``.
         told: Configuration, column and latent value of each reading so far; None where it is still out.
     """
 
     start: Posterior
     failures: Failures
-    odds: Tensor
+    first: Tensor
+    since: Tensor
+    most: Tensor
     told: tuple[tuple[int, int, float | None], ...] = ()
 
     @classmethod
     def begin(cls, start: Posterior, failures: Failures) -> Watch:
         """Return the watch before the first reading."""
         sound = failures.probability.clamp(_LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY)
-        return cls(start.fork(), failures, torch.logit(sound))
+        nothing = torch.zeros_like(sound)
+        return cls(start.fork(), failures, torch.logit(sound), since=nothing, most=nothing)
+
+    @property
+    def odds(self) -> Tensor:
+        """Log odds that each configuration failed, ``(n_config,)``."""
+        return self.first + torch.minimum(self.since, self.most)
 
     @property
     def failed(self) -> Tensor:
@@ -53,9 +64,7 @@ class Watch:
 
         Where a configuration turns out to have failed after some readings, or not to have, all is told once more.
         """
-        odds = self.odds.clone()
-        odds[config] += self._evidence(posterior, config, column, latent)
-        after = replace(self, odds=odds, told=(*self.told, (config, column, latent)))
+        after = self._weighed(posterior, config, column, latent)
         failed, before = bool(after.failed[config]), bool(self.failed[config])
         if failed != before and self._readings(config):
             return after, after._tell_anew()
@@ -71,6 +80,17 @@ class Watch:
     def _readings(self, config: int) -> list[tuple[int, float]]:
         """Columns and values of the readings of a configuration so far."""
         return [(column, latent) for c, column, latent in self.told if c == config and latent is not None]
+
+    def _weighed(self, posterior: Posterior, config: int, column: int, latent: float) -> Watch:
+        """The watch after one more reading, given what was believed before it."""
+        evidence, before = self._evidence(posterior, config, column, latent), self._readings(config)
+        told = (*self.told, (config, column, latent))
+        if not before:
+            return replace(self, first=_with(self.first, config, float(self.first[config]) + evidence), told=told)
+        start, value = before[0]
+        less = self.failures.share_that_moved_less((latent - value) / posterior.scale, start, column)
+        since = _with(self.since, config, float(self.since[config]) + evidence)
+        return replace(self, since=since, most=_with(self.most, config, -math.log(less)), told=told)
 
     def _evidence(self, posterior: Posterior, config: int, column: int, latent: float) -> float:
         """Log density of a reading of a training that failed, less that of one that learns.
@@ -97,6 +117,13 @@ class Watch:
             elif not bool(failed[config]):
                 posterior.observe(config, column, latent)
         return posterior
+
+
+def _with(numbers: Tensor, row: int, number: float) -> Tensor:
+    """A copy with one number replaced."""
+    changed = numbers.clone()
+    changed[row] = number
+    return changed
 
 
 def _log_density(distance: float, variance: float) -> float:
