@@ -3,7 +3,8 @@
 The utility of a run that has spent b of B epochs and has seen the best value y, a share of the metric's range, is
 ``U(b, y) = y - alpha (b / B)^c``. A run is told the price of an epoch, ``alpha / B``, and stops by itself. Since the
 price decides nothing but the end, one run per target serves every alpha: it is played to the end, and cut where its
-expected gain first falls below the price.
+expected gain first falls below the price. The same run, cut after the number of epochs that is best on average over all
+targets, shows what stopping when the model says so is worth.
 
 References:
     Lee et al., Cost-sensitive freeze-thaw Bayesian optimization for efficient hyperparameter tuning, 2025,
@@ -15,7 +16,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from at2.tables import LearningCurveTable
 
 ALPHAS = (0.0, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4)
+FIXED = (5, 10, 20, 30, 50, 80, 120, 200)
+"""Epochs after which a run is cut that does not ask what it gains."""
+
+
+HEADER = ("alpha", "stops at", "at2", "best fixed end", "never stops", "its best end", "runs")
+_FIXED_NAMES = tuple(f"after_{epochs}" for epochs in FIXED)
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,8 @@ def measure_utility(plan: UtilityPlan, *, jobs: int = 1, on_case: Callable[[Case
 
     Returns:
         A row for each target and alpha: ``target``, ``draw``, ``alpha``, ``stopped_at`` (epochs), and the normalized
-        regrets of the utility ``regret``, ``never_stop`` and ``hindsight`` (the run's own best end).
+        regrets of the utility ``regret``, ``never_stop``, ``hindsight`` (the run's own best end), and ``after_5`` to
+        ``after_200`` for fixed numbers of epochs.
 
     Raises:
         At2Error: If a process dies.
@@ -95,12 +103,24 @@ def measure_utility(plan: UtilityPlan, *, jobs: int = 1, on_case: Callable[[Case
     work = functools.partial(_play, plan)
     rows = []
     for case, course in play_cases(work, plan.protocol, plan.database, jobs=jobs, on_case=on_case):
-        rows += [(case.target, case.draw, alpha, *judge(course, alpha, plan.budget_epochs)) for alpha in plan.alphas]
-    names = ["target", "draw", "alpha", "stopped_at", "regret", "never_stop", "hindsight"]
+        for alpha in plan.alphas:
+            found = judge(course, alpha, plan.budget_epochs)
+            rows.append((case.target, case.draw, alpha, *found[:-1], *found.fixed))
+    names = ["target", "draw", "alpha", "stopped_at", "regret", "never_stop", "hindsight", *_FIXED_NAMES]
     return pd.DataFrame(rows, columns=names).sort_values(["draw", "target", "alpha"], ignore_index=True)
 
 
-def judge(course: Course, alpha: float, budget_epochs: int, *, c: float = 1.0) -> tuple[int, float, float, float]:
+class Judged(NamedTuple):
+    """Where a run stops at a price, and the regrets of its utility; see `judge`."""
+
+    stopped_at: int
+    regret: float
+    never_stop: float
+    hindsight: float
+    fixed: tuple[float, ...]
+
+
+def judge(course: Course, alpha: float, budget_epochs: int, *, c: float = 1.0) -> Judged:
     """Say where a run stops at a price, and how far from the best utility that, and never stopping, leaves it.
 
     Regret is ``(U_max - U) / (U_max - U_min)``. ``U_max`` is what training the right configuration alone and stopping
@@ -113,8 +133,8 @@ def judge(course: Course, alpha: float, budget_epochs: int, *, c: float = 1.0) -
         c: Power of the share of the budget in the cost.
 
     Returns:
-        The epochs spent at the stop (at least 1), and the regrets of stopping there, of never stopping, and of the best
-        end of this very run.
+        The epochs spent at the stop (at least 1), and the regrets of stopping there, of never stopping, of the best end
+        of this very run, and of stopping after each of `FIXED` epochs, or where it ends before that.
     """
     spent = np.arange(1, len(course.best) + 1)
     utility = course.best - alpha * (spent / budget_epochs) ** c
@@ -125,12 +145,16 @@ def judge(course: Course, alpha: float, budget_epochs: int, *, c: float = 1.0) -
     top = float(np.nanmax(course.curves - alpha * (epochs / budget_epochs) ** c))
     worst = np.where(np.isfinite(course.curves), course.curves, -np.inf).max(1)
     spread = top - (float(worst[np.isfinite(worst)].min()) - alpha)
-    regrets = (top - np.array([utility[stop], utility[-1], utility.max()])) / (spread or 1.0)
-    return stop + 1, float(regrets[0]), float(regrets[1]), float(regrets[2])
+    fixed = [utility[min(epochs, len(utility)) - 1] for epochs in FIXED]
+    regrets = (top - np.array([utility[stop], utility[-1], utility.max(), *fixed])) / (spread or 1.0)
+    at_stop, at_end, at_best, *at_fixed = regrets.tolist()
+    return Judged(stop + 1, at_stop, at_end, at_best, tuple(at_fixed))
 
 
 def summarize_utility(frame: pd.DataFrame) -> pd.DataFrame:
     """Give the means over targets and draws, a row for each alpha, with the standard error of ``regret``.
+
+    ``fixed`` is the least mean of any fixed number of epochs, and ``fixed_at`` that number.
 
     Args:
         frame: What `measure_utility` gave.
@@ -138,6 +162,8 @@ def summarize_utility(frame: pd.DataFrame) -> pd.DataFrame:
     groups = frame.groupby("alpha", sort=True)
     means = groups[["stopped_at", "regret", "never_stop", "hindsight"]].mean()
     means.insert(2, "error", groups["regret"].sem())
+    fixed = groups[list(_FIXED_NAMES)].mean()
+    means["fixed"], means["fixed_at"] = fixed.min(axis=1), [FIXED[k] for k in fixed.to_numpy().argmin(axis=1)]
     means["n_run"] = groups.size()
     return means.reset_index()
 
@@ -185,12 +211,13 @@ def metric_range(table: LearningCurveTable, target: str) -> tuple[float, float]:
 
 
 def describe(summary: pd.DataFrame) -> Sequence[tuple[str, ...]]:
-    """Give the rows of a summary as words: alpha as a fraction, epochs, and regrets."""
+    """Give the rows of a summary as words, in the order of `HEADER`: alpha as a fraction, epochs, and regrets."""
     return [
         (
             "0" if row["alpha"] == 0 else f"1/{1 / row['alpha']:.4g}",
             f"{row['stopped_at']:.1f}",
             f"{row['regret']:.4f} +- {row['error']:.4f}",
+            f"{row['fixed']:.4f} ({row['fixed_at']:.0f})",
             f"{row['never_stop']:.4f}",
             f"{row['hindsight']:.4f}",
             f"{row['n_run']:.0f}",

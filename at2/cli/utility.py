@@ -20,16 +20,17 @@ from at2.cli.options import CommaList, record_option
 def utility(
     database: str, sources: str, draws: int, targets: tuple[str, ...], budget: int, jobs: int, record: Path
 ) -> None:
-    """Measure stopping by utility U = best - alpha b/B, for alpha from 0 to 1/4, beside never stopping.
+    """Measure stopping by utility U = best - alpha b/B, for alpha from 0 to 1/4, beside simpler ends.
 
     Regret is (U_max - U) / (U_max - U_min): 0 for training the right configuration alone up to the right epoch, 1 for
-    spending the whole budget on the worst.
+    spending the whole budget on the worst. The best fixed end is that number of epochs, the same for all targets,
+    which would have been best on average.
     """
     from rich.console import Console
     from rich.table import Table
 
     from at2.bench.protocols import Protocol
-    from at2.bench.utility import UtilityPlan, describe, measure_utility, summarize_utility
+    from at2.bench.utility import HEADER, UtilityPlan, describe, measure_utility, summarize_utility
     from at2.tables.formats import write_frame_file
 
     if sources != "all" and not (sources.isdecimal() and int(sources) > 0):
@@ -41,7 +42,7 @@ def utility(
         frame = measure_utility(plan, jobs=jobs, on_case=lambda case: status.update(f"played {case.target}"))
     write_frame_file(frame, record / "utility.csv")
     table = Table(title=f"Normalized regret of the utility, {database}, B = {budget}")
-    for name in ("alpha", "stops at", "at2", "never stops", "its best end", "runs"):
+    for name in HEADER:
         table.add_column(name, justify="right")
     for row in describe(summarize_utility(frame)):
         table.add_row(*row)

@@ -44,13 +44,15 @@ class FinishIncumbent:
 
     def choose(self, belief: Belief, state: SearchState) -> Choice:
         """Return the configuration to advance by one epoch."""
-        rows = self._weighed(belief, state)
-        best, config, steps = best_within(belief, rows, state, state.left)
+        rows, now = self._weighed(belief, state), within_budget(state, state.left)
+        best, config, steps = best_within(belief, rows, now)
         if not best > state.best_seen:
             return self.improve.choose(belief, state)
         choice = self.explore.choose(belief, state)
         price = _price(state, choice.config, choice.lookahead)
-        after, _, _ = best_within(belief, rows, state, state.left - price)
+        later = within_budget(state, state.left - price)
+        same = torch.equal(later.horizon[rows], now.horizon[rows])
+        after = best if same else best_within(belief, rows, later)[0]
         if choice.config != config and choice.gain * price * metric_per_latent(belief, state) > best - after:
             return choice
         gain = best - (state.best_seen if math.isfinite(state.best_seen) else float(belief.values().mean.min()))
@@ -63,25 +65,30 @@ class FinishIncumbent:
         return torch.cat([ranked[~new], ranked[new][: self.n_new]]).sort().values
 
 
-def best_within(belief: Belief, rows: Tensor, state: SearchState, left: float) -> tuple[float, int, int]:
-    """Return the highest expected reading that one configuration reaches within a budget.
+def within_budget(state: SearchState, left: float) -> SearchState:
+    """Return the state in which each configuration goes no further than a budget would pay for it alone."""
+    affordable = ((left - state.entry_cost) / state.cost + 1e-9).clamp(0.0, float(state.horizon.max())).floor().long()
+    return replace(state, horizon=torch.minimum(state.horizon, affordable))
+
+
+def best_within(belief: Belief, rows: Tensor, state: SearchState) -> tuple[float, int, int]:
+    """Return the highest expected reading that one configuration reaches within its horizon.
 
     Args:
         belief: What is believed.
         rows: Configurations that are looked at, shape ``(n,)``.
-        state: What may be asked for, and at which cost.
-        left: The budget.
+        state: What may be asked for.
 
     Returns:
         The reading, the row of its configuration and the number of further epochs; at least the best reading so far,
         with no epoch, where nothing that is expected is higher.
     """
-    affordable = ((left - state.entry_cost) / state.cost + 1e-9).clamp(0, belief.n_epoch).floor().long()
-    within = replace(state, horizon=torch.minimum(state.horizon, affordable))
-    configs, epochs, steps = reachable_cells(rows, within, _steps_up_to(belief.n_epoch))
+    configs, epochs, steps = reachable_cells(rows, state, _steps_up_to(belief.n_epoch))
+    if not len(configs):
+        return state.best_seen, -1, 0
     reached = belief.best_by(configs, epochs).mean.cpu()
-    best = int(reached.argmax()) if len(reached) else -1
-    if best < 0 or not float(reached[best]) > state.best_seen:
+    best = int(reached.argmax())
+    if not float(reached[best]) > state.best_seen:
         return state.best_seen, -1, 0
     return float(reached[best]), int(configs[best]), int(steps[best])
 

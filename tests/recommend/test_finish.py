@@ -9,7 +9,7 @@ import torch
 
 from at2.recommend import Budget, Query, Recommender, SearchState
 from at2.recommend.acquisition import ExpectedBest
-from at2.recommend.finish import FinishIncumbent, best_within
+from at2.recommend.finish import FinishIncumbent, best_within, within_budget
 from at2.surrogate import Belief
 from at2.surrogate.belief import Prediction
 from at2.tables import LearningCurveTable, Metric
@@ -29,7 +29,7 @@ class Expected:
 
 
 def within(state: SearchState, left: float, *, rows: torch.Tensor = ROWS) -> tuple[float, int, int]:
-    return best_within(cast(Belief, Expected(READINGS)), rows, state, left)
+    return best_within(cast(Belief, Expected(READINGS)), rows, within_budget(state, left))
 
 
 def state(*, done: list[int], best_seen: float = 0.0, entry: float = 0.0, left: float = 9.0) -> SearchState:
@@ -67,8 +67,8 @@ def test_the_end_of_a_long_curve_is_within_reach() -> None:
     one = torch.ones(1, dtype=torch.float64)
     here = SearchState(torch.zeros(1, dtype=torch.long), torch.tensor([1000]), one > 0, one, 0 * one, 0.0, 5000.0)
     belief = cast(Belief, Expected(rising))
-    assert best_within(belief, ROWS[:1], here, 5000.0) == pytest.approx((1.0, 0, 1000))
-    assert best_within(belief, ROWS[:1], here, 700.0) == pytest.approx((699 / 999, 0, 700))
+    assert best_within(belief, ROWS[:1], here) == pytest.approx((1.0, 0, 1000))
+    assert best_within(belief, ROWS[:1], within_budget(here, 700.0)) == pytest.approx((699 / 999, 0, 700))
 
 
 def test_of_many_new_configurations_only_promising_ones_are_weighed_and_all_that_were_tried() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -128,16 +129,26 @@ class WeightedBelief:
         return self._readings
 
     def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
-        """Return mean and standard deviation of the best reading up to some cells, over the leading hypotheses.
+        """Return mean and standard deviation of the best reading up to some cells to come, by leading hypotheses.
+
+        Of a configuration that was read it is the best reading so far and how the curve is expected to go on. Noise of
+        readings does not count: for the hypotheses it is whatever the other epochs do not tell, and the best reading
+        so far does not rise by it.
 
         Args:
             configs: Rows of the cells, shape ``(m,)``.
             epochs: Their epochs, shape ``(m,)``.
         """
-        which = self._posterior.leading(_N_LEADING)
-        device = which.device
-        moments = _moments(self._posterior, configs.to(device), epochs.to(device), which)
-        return unwarp_moments(self._warp, *self._pool(*moments, self._posterior.weights[which]))
+        posterior = self._posterior.in_full()
+        which = posterior.leading(_N_LEADING)
+        configs, epochs = configs.to(which.device), epochs.to(which.device)
+        read = self._length[configs]
+        moments = _in_parts(partial(posterior.rise_moments, which=which), configs, epochs, read - 1)
+        mean, variance = self._pool(*moments, posterior.weights[which])
+        start = torch.where(read > 0, self._best[configs], posterior.hypotheses.prior.location)
+        known = self.known[configs] | (epochs < read)
+        mean, variance = torch.where(known, 0.0, mean), torch.where(known, 1e-12, variance)
+        return unwarp_moments(self._warp, start + mean, variance)
 
     def predict(self, configs: Tensor | None = None) -> Prediction:
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``.
@@ -185,7 +196,7 @@ class WeightedBelief:
         rows = torch.arange(prior.n_config, device=device) if configs is None else configs.to(device)
         which = torch.arange(len(posterior.hypotheses), device=device)
         cells = torch.cartesian_prod(rows, torch.arange(self.n_epoch, device=device)).reshape(-1, 2)
-        mean, variance = _moments(posterior, cells[:, 0], cells[:, 1], which)
+        mean, variance = _in_parts(partial(posterior.cell_moments, which=which), cells[:, 0], cells[:, 1])
         shape = (len(which), len(rows), self.n_epoch)
         return posterior.weights, mean.reshape(shape), variance.reshape(shape)
 
@@ -300,10 +311,10 @@ class WeightedBelief:
         return pooled, (share * (variance + (mean - pooled).square())).sum(0)
 
 
-def _moments(posterior: Posterior, configs: Tensor, columns: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of m cells under some hypotheses, each ``(n_which, m)``; some at a time keeps memory small."""
-    split = zip(torch.split(configs, _N_CELLS), torch.split(columns, _N_CELLS), strict=True)
-    means, variances = zip(*(posterior.cell_moments(*cells, which) for cells in split), strict=True)
+def _in_parts(moments: Callable[..., tuple[Tensor, Tensor]], *cells: Tensor) -> tuple[Tensor, Tensor]:
+    """Means and variances of m cells, each ``(n_which, m)``; some of them at a time keeps memory small."""
+    split = zip(*(torch.split(part, _N_CELLS) for part in cells), strict=True)
+    means, variances = zip(*(moments(*some) for some in split), strict=True)
     return torch.cat(means, 1), torch.cat(variances, 1)
 
 

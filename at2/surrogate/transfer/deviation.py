@@ -39,11 +39,27 @@ def epoch_covariance(residuals: Tensor, weights: Tensor, *, trust: float = 1.0) 
     n_source, _, n_column = residuals.shape
     flat = residuals.flatten(0, 1)
     covariance = (flat * weights.flatten()[:, None]).T @ flat / n_source
-    noise = _SHRINK * covariance.diagonal()
-    noise = trust * noise + (1.0 - trust) * torch.minimum(noise, _reading_noise(n_column, flat))
+    noise = _noise(covariance.diagonal(), trust)
     rest = (1.0 - noise / covariance.diagonal().clamp_min(1e-12)).clamp_min(0.0).sqrt()
     floor = 1e-6 * torch.eye(n_column, dtype=flat.dtype, device=flat.device)
     return share_of_deviation(n_source) * (covariance * torch.outer(rest, rest) + torch.diag(noise)) + floor
+
+
+def noise_of_readings(between: Tensor, n_source: int, *, trust: float = 1.0) -> Tensor:
+    """Return what of the diagonal of an `epoch_covariance` counts as noise, ``(n_column,)``.
+
+    Args:
+        between: The covariance, shape ``(n_column, n_column)``.
+        n_source: Of how many sources' residuals it is.
+        trust: What it was made with.
+    """
+    share = share_of_deviation(n_source)
+    return share * _noise(between.diagonal() / share, trust)
+
+
+def _noise(variance: Tensor, trust: float) -> Tensor:
+    noise = _SHRINK * variance
+    return trust * noise + (1.0 - trust) * torch.minimum(noise, generic_noise(len(noise), noise))
 
 
 def less_of_readings(between: Tensor, doubt: float) -> Tensor:
@@ -210,11 +226,11 @@ def generic_epoch_covariance(n_epoch: int, like: Tensor) -> Tensor:
     settling = 0.6 + 0.4 * rate / (t[:, None] + t[None, :] + rate)
     apart = math.sqrt(3.0) * (t[:, None].log() - t.log()).abs()
     wandering = 0.4 * (1.0 + apart) * torch.exp(-apart)
-    return settling + wandering + torch.diag(_reading_noise(n_epoch + 1, like))
+    return settling + wandering + torch.diag(generic_noise(n_epoch + 1, like))
 
 
-def _reading_noise(n_column: int, like: Tensor) -> Tensor:
-    """Without sources; the best of a curve has next to none."""
+def generic_noise(n_column: int, like: Tensor) -> Tensor:
+    """Return the noise of readings without sources, ``(n_column,)``; the best of a curve has next to none."""
     noise = like.new_full((n_column,), _READING_NOISE)
     noise[-1] = 1e-6
     return noise

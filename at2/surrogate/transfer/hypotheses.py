@@ -75,6 +75,7 @@ class Hypotheses:
         loading = between[:, :, -1] / between[:, -1:, -1].sqrt()
         levels = loading[:, :, None] * loading[:, None, :]  # of columns, as far as the value of a curve says it
         self._own = torch.cat([levels, between - levels])  # the rest is of columns, given the value
+        self._curves = torch.cat([levels, between - levels - torch.diag_embed(prior.epoch_noise)])  # without noise
         self._values = prior.sources[:, :, -1].contiguous()
         self._sizes = torch.cat([self.weight_variance[:, None], way * level[:, None], way * shape[:, None]], 1)
         self.log_prior = -0.5 * (level.log().square() + shape.log().square()) / _LOG_SPREAD**2
@@ -95,21 +96,27 @@ class Hypotheses:
         return self.level.shape[0]
 
     def covariance(
-        self, rows: tuple[Tensor, Tensor], columns: tuple[Tensor, Tensor], which: Tensor | slice = slice(None)
+        self,
+        rows: tuple[Tensor, Tensor],
+        columns: tuple[Tensor, Tensor],
+        which: Tensor | slice = slice(None),
+        *,
+        noisy: bool = True,
     ) -> Tensor:
-        """Return covariances between cells in units of ``s^2``, noise of readings included in their variance.
+        """Return covariances between cells in units of ``s^2``.
 
         Args:
             rows: Configurations and columns of n cells, each shape ``(n,)``.
             columns: The same of m cells.
             which: Hypotheses to compute.
+            noisy: Whether all are readings, with their noise; otherwise some are of the curves themselves.
 
         Returns:
             Tensor of shape ``(n_hypothesis, n, m)``.
         """
         p, (i, t), (j, u) = self.prior, rows, columns
         from_sources = p.sources[:, i, t].T @ p.sources[:, j, u]
-        own = p.together.between(i, j) * self._own[:, t][:, :, u]
+        own = p.together.between(i, j) * (self._own if noisy else self._curves)[:, t][:, :, u]
         alike = p.common_covariance[t][:, u] + p.location_variance
         alike = alike + p.rise[i, t][:, None] * p.rise[j, u] * p.rise_covariance[t][:, u]
         parts = torch.cat([from_sources[None], own])
@@ -138,14 +145,34 @@ class Hypotheses:
 
     def variance(self, configs: Tensor, columns: Tensor, which: Tensor | slice = slice(None)) -> Tensor:
         """Return the diagonal of `covariance` for n cells, ``(n_hypothesis, n)``."""
+        return self._along(configs, columns, columns, which) + self.first_noise[which][:, None] * (columns == 0)
+
+    def rise_variance(
+        self, configs: Tensor, columns: Tensor, start: Tensor, which: Tensor | slice = slice(None)
+    ) -> Tensor:
+        """Return how uncertain it is how far curves rise from one column to another, ``(n_hypothesis, n)``.
+
+        Args:
+            configs: Configurations, shape ``(n,)``.
+            columns: Up to which column, ``(n,)``.
+            start: From which on, ``(n,)``; negative where the whole height counts.
+            which: Hypotheses to compute.
+        """
+        begun, first = start >= 0, start.clamp_min(0)
+        below = self._along(configs, first, first, which, noisy=False)
+        below = below - 2.0 * self._along(configs, first, columns, which, noisy=False)
+        return self._along(configs, columns, columns, which, noisy=False) + begun * below
+
+    def _along(
+        self, configs: Tensor, columns: Tensor, others: Tensor, which: Tensor | slice, *, noisy: bool = True
+    ) -> Tensor:
+        """Covariance of each of n cells with another one of its curve, ``(n_hypothesis, n)``."""
         p = self.prior
-        from_sources = p.sources[:, configs, columns].square().sum(0)
-        own = p.together.variance(configs) * self._own[:, columns, columns]
-        alike = p.common_covariance[columns, columns]
-        alike = alike + p.rise[configs, columns].square() * p.rise_covariance[columns, columns]
-        total = self._sizes[which] @ torch.cat([from_sources[None], own]) + alike
-        total = total + self.first_noise[which][:, None] * (columns == 0)
-        return p.location_variance + total
+        from_sources = (p.sources[:, configs, columns] * p.sources[:, configs, others]).sum(0)
+        own = p.together.variance(configs) * (self._own if noisy else self._curves)[:, columns, others]
+        alike = p.common_covariance[columns, others]
+        alike = alike + p.rise[configs, columns] * p.rise[configs, others] * p.rise_covariance[columns, others]
+        return p.location_variance + (self._sizes[which] @ torch.cat([from_sources[None], own]) + alike)
 
     def mean(self, configs: Tensor, columns: Tensor) -> Tensor:
         """Return the prior mean of n cells, the same for all hypotheses, in units of ``s`` above the location."""

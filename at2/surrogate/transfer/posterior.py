@@ -20,6 +20,7 @@ from at2.surrogate.transfer.triangle import Triangle
 
 _MOST = 512  # readings, from which on curves are thinned out
 _JITTER = 1e-4  # noise variance of a reading beyond the epoch covariance, in units of s^2
+_LEAST_OF_RISE = 1e-9  # variance of how a curve goes on, likewise
 
 
 class Posterior:
@@ -253,6 +254,41 @@ class Posterior:
         variance = self.hypotheses.variance(configs, columns, which) - projected.square().sum(1)
         scale_variance = (self.scale_square - self.scale_mean.square()).clamp_min(0.0)[which, None]
         return mean, variance.clamp_min(_JITTER) * self.scale_square[which, None] + scale_variance * above.square()
+
+    def rise_moments(self, configs: Tensor, columns: Tensor, read: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
+        """Return by how much curves rise above their last readings up to n cells, noise left out.
+
+        Args:
+            configs: Configurations of the cells, shape ``(n,)``.
+            columns: Their columns, ``(n,)``.
+            read: Column of the last reading of each of these configurations before that, ``(n,)``; negative where
+                there is none: then what is said is how far the curve is above the location.
+            which: Hypotheses to compute.
+
+        Returns:
+            Mean and variance in latent units, each ``(n_which, n)``.
+        """
+        h, begun, start = self.hypotheses, read >= 0, read.clamp_min(0)
+        past = (self._configs, self._columns)
+        (curves, ends), of = torch.unique(torch.stack([configs, start]), dim=1, return_inverse=True)
+        from_start = h.covariance(past, (curves, ends), which, noisy=False)[:, :, of]
+        cross = h.covariance(past, (configs, columns), which, noisy=False) - begun * from_start
+        projected = self._inverse.times(cross, which)
+        whitened = self._whitened[which]
+        above = h.mean(configs, columns) - begun * h.mean(configs, start)
+        above = above - torch.einsum("hnc,hn->hc", projected, whitened[..., 1])
+        mean = torch.einsum("hnc,hn->hc", projected, whitened[..., 0]) + self.scale_mean[which, None] * above
+        variance = h.rise_variance(configs, columns, read, which) - projected.square().sum(1)
+        scale_variance = (self.scale_square - self.scale_mean.square()).clamp_min(0.0)[which, None]
+        variance = variance.clamp_min(_LEAST_OF_RISE) * self.scale_square[which, None]
+        return mean, variance + scale_variance * above.square()
+
+    def in_full(self) -> Posterior:
+        """Return a copy whose hypotheses are weighed by the likelihood in full, not by a power of it."""
+        twin = self.fork()
+        twin.temper, twin.count = 1.0, math.inf
+        twin._weigh()
+        return twin
 
     def value_slopes(self, rows: Tensor, configs: Tensor, columns: Tensor, which: Tensor) -> Tensor:
         """Return what one standard deviation of a further reading adds to values, ``(n_which, n_rows, n_cells)``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +17,9 @@ from at2.surrogate.transfer.deviation import (
     fit_config_kernel,
     generic_config_kernel,
     generic_epoch_covariance,
+    generic_noise,
     less_of_readings,
+    noise_of_readings,
     spread_by_rank,
 )
 from at2.surrogate.transfer.failures import Failures
@@ -68,6 +71,7 @@ class TargetPrior:
             of each in the mean of the sources is part of their variances.
         epoch_covariances: ``Ke``, one for each way in which curves may go, ``(n_way, n_column, n_column)``; each makes
             hypotheses of its own.
+        epoch_noise: What of their diagonals is noise of a reading, not a matter of the curve, ``(n_way, n_column)``.
         spread: How much further each configuration deviates than that, as a factor of the standard deviation,
             ``(n_config,)``; see `widened`.
         left_open: Variance of each column that completion left open, ``(n_column,)``; see `widened`.
@@ -89,6 +93,7 @@ class TargetPrior:
     rise_covariance: Tensor
     together: Together
     epoch_covariances: Tensor
+    epoch_noise: Tensor
     spread: Tensor
     left_open: Tensor
     location: float
@@ -176,7 +181,8 @@ def fit_prior(
     usual = covariance(usual_part(left, weights)) if sources.n_source > 1 and z.shape[1] >= _MANY else shown
     doubt = 1.0 - believed if sources.n_source > 1 else 0.0  # nothing speaks against a single source
     between = shown + untold.covariance
-    ways, probabilities = _ways(between, usual + untold.covariance, n_epoch, doubt)
+    noise, usual_noise = (noise_of_readings(part, sources.n_source, trust=believed) for part in (shown, usual))
+    ways = _ways((between, noise), (usual + untold.covariance, usual_noise), n_epoch, doubt)
     together = untold.add_to(_together(residuals, embed(features), shown, doubt, seed=seed), shown)
     counted = shares(z)
     spread, near = _spread(z, residuals, shown)
@@ -192,7 +198,8 @@ def fit_prior(
         rise=rises.rise,
         rise_covariance=rises.covariance,
         together=replace(together, unsure=unsure, size=near),
-        epoch_covariances=ways,
+        epoch_covariances=torch.stack([way.covariance for way in ways]),
+        epoch_noise=torch.stack([way.noise for way in ways]),
         spread=spread / near,
         left_open=sources.left_open,
         location=location,
@@ -200,7 +207,7 @@ def fit_prior(
         log_scale=log_scale,
         log_scale_spread=scale_spread,
         failures=sources.failures,
-        way_probabilities=probabilities,
+        way_probabilities=tuple(way.probability for way in ways),
     )
 
 
@@ -218,25 +225,36 @@ def _of_those_run(sources: Sources, weights: Tensor) -> Tensor:
     return run / run.sum(1, keepdim=True).clamp_min(1e-12)
 
 
-def _ways(between: Tensor, usual: Tensor, n_epoch: int, doubt: float) -> tuple[Tensor, tuple[float, ...]]:
+class _Way(NamedTuple):
+    """One way in which curves may go: ``Ke``, what of its diagonal is noise of a reading, and how likely it is."""
+
+    covariance: Tensor
+    noise: Tensor
+    probability: float = 1.0
+
+
+def _ways(shown: tuple[Tensor, Tensor], usual: tuple[Tensor, Tensor], n_epoch: int, doubt: float) -> list[_Way]:
     """The ways in which curves may go: as the sources leave one another; where that is in doubt, as without any.
 
     Where most of what sources leave of one another comes from a few configurations that failed on one and not on the
     others, so that no single covariance describes both, also as they usually do: unless most configurations are just
     alike on all sources, which says nothing of how others differ.
     """
-    ways = between[None]
-    probabilities: tuple[float, ...] = (1.0,)
+    between, noise = shown
+    ways = [_Way(between, noise)]
     if doubt > 0.0:
         plain = generic_epoch_covariance(n_epoch, between)
-        plain = plain * (between[-1, -1] / plain[-1, -1])
-        ways, probabilities = torch.stack([between, plain]), (1.0 - _DOUBT * doubt, _DOUBT * doubt)
+        size = between[-1, -1] / plain[-1, -1]
+        ways = [
+            _Way(between, noise, 1.0 - _DOUBT * doubt),
+            _Way(size * plain, size * generic_noise(n_epoch + 1, between), _DOUBT * doubt),
+        ]
     low, high = _APART
-    left = float(usual[-1, -1] / between[-1, -1])
+    left = float(usual[0][-1, -1] / between[-1, -1])
     apart = _USUALLY * min(max((high - left) / (high - low), 0.0), 1.0)
     if apart > 0.0 and left > _ALL_ALIKE:
-        ways, probabilities = torch.cat([ways, usual[None]]), (*((1.0 - apart) * p for p in probabilities), apart)
-    return ways, probabilities
+        ways = [*(way._replace(probability=(1.0 - apart) * way.probability) for way in ways), _Way(*usual, apart)]
+    return ways
 
 
 def _together(residuals: Tensor, points: Tensor, between: Tensor, doubt: float, *, seed: int) -> Together:
@@ -307,6 +325,7 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         rise_covariance=points.new_zeros(n_epoch + 1, n_epoch + 1),
         together=Together.plain(points, generic_config_kernel(points)),
         epoch_covariances=generic_epoch_covariance(n_epoch, points)[None],
+        epoch_noise=generic_noise(n_epoch + 1, points)[None],
         spread=points.new_ones(n_config),
         left_open=points.new_zeros(n_epoch + 1),
         location=0.0,

@@ -294,15 +294,33 @@ def test_intervals_widen_with_the_spread_and_decisions_do_not() -> None:
 
 
 def test_readings_may_fall_and_the_best_of_them_does_not() -> None:
-    history = small_history()
-    belief = WeightedSources().fit(history)
+    belief = WeightedSources().fit(small_history())
     for epoch, value in enumerate([0.30, 0.60, 0.45]):
         belief.observe(1, epoch, value)
-    rows, epochs = torch.tensor([1]), torch.arange(belief.n_epoch)
-    readings, best = belief.predict(rows).mean[0], belief.best_by(torch.ones_like(epochs), epochs).mean
+    epochs = torch.arange(belief.n_epoch)
+    readings, best = belief.predict(torch.tensor([1])).mean[0], belief.best_by(torch.ones_like(epochs), epochs)
     assert float(readings[2]) == pytest.approx(0.45, abs=0.03)
-    assert float(best[2]) == pytest.approx(0.60, abs=0.03)
-    assert bool((best[1:] > readings[1:] - 1e-3).all())
+    assert best.mean[:3].tolist() == pytest.approx([0.60] * 3)  # it goes on from there
+    assert float(best.std[:3].max()) < 1e-5
+    assert bool((best.mean[3:] > readings[3:]).all())
+    assert bool((best.std[3:] > 1e-3).all())
+
+
+def test_a_curve_that_has_settled_is_not_expected_to_gain_by_noise() -> None:
+    belief = WeightedSources().fit(small_history(n_epoch=20))
+    for epoch in range(16):
+        belief.observe(1, epoch, min(0.3 + 0.1 * epoch, 0.6))
+    best = belief.best_by(torch.tensor([1]), torch.tensor([16]))
+    assert float(best.mean) == pytest.approx(0.6, abs=0.01)
+    assert float(best.std) < 0.25 * float(belief.predict(torch.tensor([1])).std[0, 16])
+
+
+def test_the_best_of_what_is_known_does_not_rise() -> None:
+    belief = WeightedSources().fit(small_history())
+    for epoch, value in enumerate([0.3, 0.5, 0.6, 0.55, 0.5]):
+        belief.observe(1, epoch, value)
+    best = belief.best_by(torch.tensor([1]), torch.tensor([4]))
+    assert (float(best.mean), float(best.std)) == pytest.approx((0.6, 0.0), abs=1e-5)
 
 
 def test_one_of_many_sources_may_take_the_whole_say_and_that_is_no_reason_for_caution() -> None:

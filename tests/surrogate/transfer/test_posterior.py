@@ -68,6 +68,44 @@ def test_likelihood_of_every_hypothesis_and_scale_is_the_dense_one(conditioned: 
             assert float(posterior.log_likelihood[which, g]) == pytest.approx(expected, rel=1e-8, abs=1e-8)
 
 
+def test_rises_are_those_of_the_dense_curves_without_noise() -> None:
+    h = Hypotheses(hypotheses().prior, replace(GRID, n_scale=1))
+    posterior = Posterior(h)
+    for config, column, value in READINGS:
+        posterior.observe(config, column, value)
+    n_column, scale = h.prior.mean.shape[1], float(h.scales)
+    cells = all_cells(h)
+    wanted = [(0, 3, 2), (0, 5, 2), (2, 2, 1), (4, 4, 0), (1, 0, -1), (3, 5, -1)]  # (config, column, last one read)
+    configs, columns, read = torch.tensor(wanted).T
+    mean, variance = posterior.rise_moments(configs, columns, read, torch.arange(len(h)))
+    seen = torch.tensor([i * n_column + t for i, t, _ in READINGS])
+    y = torch.tensor([value for *_, value in READINGS], dtype=torch.float64) - h.prior.location
+    for which in range(len(h)):
+        noisy, curves = (scale**2 * h.covariance(cells, cells, noisy=some)[which] for some in (True, False))
+        assert bool((noisy.diagonal() > curves.diagonal()).all())
+        gain = torch.linalg.solve(noisy[seen][:, seen] + scale**2 * NOISE * torch.eye(len(seen)).double(), curves[seen])
+        height = scale * h.mean(*cells) + (y - scale * h.mean(*cells)[seen]) @ gain
+        covariance = curves - curves[seen].T @ gain
+        for k, (i, t, last) in enumerate(wanted):
+            rise = torch.zeros(len(height), dtype=torch.float64)
+            rise[i * n_column + t] = 1.0
+            if last >= 0:
+                rise[i * n_column + last] = -1.0
+            assert float(mean[which, k]) == pytest.approx(float(rise @ height), abs=1e-8)
+            assert float(variance[which, k]) == pytest.approx(float(rise @ covariance @ rise), rel=1e-6)
+
+
+def test_weights_in_full_are_those_without_a_power(conditioned: tuple[Hypotheses, Posterior]) -> None:
+    h, whole = conditioned
+    tempered = Posterior(h, temper=0.15, count=3.0)
+    for config, column, value in READINGS:
+        tempered.observe(config, column, value)
+    before = tempered.weights
+    torch.testing.assert_close(tempered.in_full().weights, whole.weights)
+    assert torch.equal(tempered.weights, before)
+    assert not torch.allclose(before, whole.weights)
+
+
 def test_readings_count_as_so_many_independent_ones(conditioned: tuple[Hypotheses, Posterior]) -> None:
     h, whole = conditioned
     few = Posterior(h, temper=1.0, count=2.0)
@@ -202,7 +240,8 @@ def test_each_way_in_which_curves_may_go_makes_hypotheses_of_its_own() -> None:
     prior = hypotheses().prior
     flat = torch.ones_like(prior.epoch_covariances) + 0.01 * torch.eye(prior.mean.shape[1])
     ways = [prior.epoch_covariances, flat.to(prior.mean)]
-    both = Hypotheses(replace(prior, epoch_covariances=torch.cat(ways), way_probabilities=(0.9, 0.1)), GRID)
+    two = replace(prior, epoch_covariances=torch.cat(ways), epoch_noise=prior.epoch_noise.repeat(2, 1))
+    both = Hypotheses(replace(two, way_probabilities=(0.9, 0.1)), GRID)
     cells = all_cells(both)
     number = torch.arange(len(both)) // 4 % 2  # levels and shapes come after the way, spreads of weights before it
     for way, own in enumerate(ways):
