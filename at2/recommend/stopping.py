@@ -20,6 +20,7 @@ from at2.surrogate import Belief
 
 CONFIDENCE = 0.9
 _N_RIVAL = 64  # configurations that may be the best; those that promise less do not decide
+_STEP = 1e-4  # of a difference quotient, relative to where it is taken
 _N_SAMPLE = 4096  # the standard error of a probability of 0.9 is 0.005
 
 
@@ -145,16 +146,13 @@ def draw_values(belief: Belief, rows: Tensor, *, n_sample: int, seed: int) -> Te
 
 
 def metric_per_latent(belief: Belief, state: SearchState) -> float:
-    """Return how much the metric changes with the belief's latent units near the best configurations.
-
-    It is the slope of the expected values in the one unit against those in the other, over the leading ten.
-    """
-    rows = rank_by_promise(belief, state)[:10]
+    """Return how much the metric changes with the belief's latent units, where the best expected value lies."""
+    rows = rank_by_promise(belief, state)[:_N_RIVAL]
     mean, least, _ = belief.outlook(rows, rows[:1], torch.zeros_like(rows[:1]))
-    latent, metric = torch.maximum(mean, least).cpu(), belief.values().mean.cpu()[rows]
-    latent, metric = latent - latent.mean(), metric - metric.mean()
-    spread = float(latent.square().sum())
-    return max(float((latent * metric).sum()) / spread, 0.0) if spread > 1e-18 else 1.0
+    best = torch.maximum(mean, least).max()
+    step = _STEP * best.abs().clamp_min(1.0)
+    above, below = (belief.warp.inverse(best + side * step) for side in (1.0, -1.0))
+    return float((above - below) / (2.0 * step))
 
 
 def _value_correlation(belief: Belief, rows: Tensor) -> Tensor:

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
 
 from at2.surrogate.history import History
+
+if TYPE_CHECKING:
+    from at2.surrogate.warp import Warp
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,10 @@ class Belief(Protocol):
     @property
     def n_epoch(self) -> int:
         """Length of a full training."""
+
+    @property
+    def warp(self) -> Warp:
+        """Map from oriented user units to latent units."""
 
     @property
     def log_evidence(self) -> float:

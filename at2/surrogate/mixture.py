@@ -45,6 +45,11 @@ class MixtureBelief:
         return self._hypotheses[0].n_epoch
 
     @property
+    def warp(self) -> Warp:
+        """Map from oriented user units to latent units."""
+        return self._warp
+
+    @property
     def components(self) -> tuple[Hypothesis, ...]:
         """The hypotheses, in the order of `weights`."""
         return self._hypotheses

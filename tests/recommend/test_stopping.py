@@ -1,5 +1,6 @@
 """at2/recommend/stopping.py: probabilities against counting, rules at the door, and runs that stop and say why."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from at2.errors import StoppingError
 from at2.recommend import Budget, Recommender, SearchState
 from at2.recommend.stopping import StoppingRule, draw_values, metric_per_latent, probability_within
 from at2.surrogate import Prediction
+from at2.surrogate.warp import AffineWarp, LogitWarp, Warp
 from at2.tables import LearningCurveTable
 from tests.recommend.conftest import N_CONFIG, N_EPOCH
 from tests.recommend.test_recommender import Measure, Quick, make, play
@@ -18,6 +20,7 @@ class Known:
     """A belief whose values have a given mean and covariance, in latent units half as large as the metric's."""
 
     n_epoch = 4
+    warp: Warp = AffineWarp(centre=0.0, unit=2.0)
 
     def __init__(self, mean: list[float], covariance: torch.Tensor) -> None:
         self.mean, self.covariance = torch.tensor(mean, dtype=torch.float64), covariance.double()
@@ -69,9 +72,15 @@ def test_equal_seeds_draw_alike_and_moments_are_kept() -> None:
     torch.testing.assert_close(draws.T.cov(), covariance[rows][:, rows].double(), atol=0.12, rtol=0)
 
 
-def test_latent_gains_are_turned_into_the_metric() -> None:
-    assert metric_per_latent(Known([0.0, 1.0, 3.0], torch.eye(3)), state_of(3)) == pytest.approx(2.0)
-    assert metric_per_latent(Known([1.0], torch.eye(1)), state_of(1)) == 1.0
+def test_latent_gains_are_turned_into_the_metric_where_the_best_lies() -> None:
+    belief = Known([0.0, 1.0, 3.0], torch.eye(3))  # in the metric, twice as large as in latent units
+    assert metric_per_latent(belief, state_of(3)) == pytest.approx(2.0)
+    belief.warp = LogitWarp()
+    accuracy = 1.0 / (1.0 + math.exp(-1.5))
+    assert metric_per_latent(belief, state_of(3)) == pytest.approx(accuracy * (1.0 - accuracy))
+    doubtful = Known([0.5, 0.4, 0.3], torch.diag(torch.tensor([25.0, 1e-6, 1e-6])))
+    doubtful.warp = LogitWarp()
+    assert metric_per_latent(doubtful, state_of(3)) > 0.2  # what is in doubt is worth something, too
 
 
 @pytest.mark.parametrize(

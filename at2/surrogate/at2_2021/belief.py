@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from at2.surrogate.at2_2021.surrogate import AutoTuning2021
 from at2.surrogate.at2_2021.training import Trainer
 from at2.surrogate.belief import Prediction
 from at2.surrogate.history import History
+from at2.surrogate.warp import AffineWarp
 
 _CHUNK = 1000  # cells predicted at a time
 
@@ -49,16 +51,9 @@ def start_belief(settings: AutoTuning2021, history: History, *, seed: int) -> Va
     )
 
 
-class UnitRange:
-    """Maps a metric to [0, 1], where the published data lie; values that lie there already are left as they are.
-
-    Args:
-        low: What becomes 0.
-        span: What becomes 1, above `low`.
-    """
-
-    def __init__(self, low: float = 0.0, span: float = 1.0) -> None:
-        self.low, self.span = low, span
+@dataclass(frozen=True)
+class UnitRange(AffineWarp):
+    """Maps a metric to [0, 1], where the published data lie; values that lie there already are left as they are."""
 
     @classmethod
     def of(cls, values: Tensor) -> UnitRange:
@@ -71,15 +66,11 @@ class UnitRange:
         if finite.numel() == 0:
             raise TableError("the sources hold no reading; leave them out, or choose another metric")
         low, high = float(finite.min()), float(finite.max())
-        return cls() if low >= 0.0 and high <= 1.0 else cls(low, (high - low) or 1.0)
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Map user units to units of the range."""
-        return (values - self.low) / self.span
+        return cls(0.0, 1.0) if low >= 0.0 and high <= 1.0 else cls(low, (high - low) or 1.0)
 
     def predict(self, mean: Tensor, variance: Tensor) -> Prediction:
         """Map moments back to user units."""
-        return Prediction(self.low + self.span * mean, self.span * variance.clamp_min(0.0).sqrt())
+        return Prediction(self.inverse(mean), self.unit * variance.clamp_min(0.0).sqrt())
 
 
 class VariationalBelief:
@@ -117,6 +108,11 @@ class VariationalBelief:
     def n_epoch(self) -> int:
         """Length of a full training."""
         return self._n_epoch
+
+    @property
+    def warp(self) -> UnitRange:
+        """Map from oriented user units to units of the range."""
+        return self._unit
 
     @property
     def weights(self) -> Tensor:
