@@ -33,11 +33,6 @@ class Prediction:
     mean: Tensor
     std: Tensor
 
-    def at(self, rows: Tensor, columns: Tensor) -> Prediction:
-        """Return some cells of a prediction of ``(n_config, n_epoch)``, each ``(m,)``."""
-        cells = rows.to(self.mean.device), columns.to(self.mean.device)
-        return Prediction(self.mean[cells], self.std[cells])
-
 
 class Component(Protocol):
     """One Gaussian of a belief, over the latent curves of the target."""
@@ -94,7 +89,7 @@ class Belief(Protocol):
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``; of some rows, or of all."""
 
     def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
-        """Return mean and standard deviation of the best reading up to and with each of some cells, each ``(m,)``."""
+        """Return mean and standard deviation of the best reading up to each of some cells to come, each ``(m,)``."""
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""

@@ -98,7 +98,9 @@ class MixtureBelief:
 
     def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
         """Return what `predict` says of some cells: this surrogate knows readings, not their maximum."""
-        return self.predict().at(configs, epochs)
+        means = [h.reading_mean()[configs, epochs] for h in self._hypotheses]
+        variances = [h.reading_variance()[configs, epochs] for h in self._hypotheses]
+        return self._pool(means, variances)
 
     def worth(self) -> Tensor:
         """Return every configuration's expected value, ``(n_config,)``."""

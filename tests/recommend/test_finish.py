@@ -25,7 +25,8 @@ class Expected:
         self.readings, self.n_epoch = readings, readings.shape[1]
 
     def best_by(self, configs: torch.Tensor, epochs: torch.Tensor) -> Prediction:
-        return Prediction(self.readings, torch.zeros_like(self.readings)).at(configs, epochs)
+        reached = self.readings[configs, epochs]
+        return Prediction(reached, torch.zeros_like(reached))
 
 
 def within(state: SearchState, left: float, *, rows: torch.Tensor = ROWS) -> tuple[float, int, int]:

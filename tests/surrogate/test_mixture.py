@@ -42,6 +42,16 @@ def test_moments_are_those_of_the_mixture() -> None:
     assert values.std.tolist() == pytest.approx([math.sqrt(variance)] * N)
 
 
+def test_the_best_by_some_cells_is_what_is_predicted_of_them() -> None:
+    belief = MixtureBelief([_hypothesis(0.0), _hypothesis(2.0)], LogitWarp())
+    belief.observe(1, 2, 0.6)
+    cells = torch.tensor([2, 1, 1]), torch.tensor([0, 2, 3])
+    best, every = belief.best_by(*cells), belief.predict()
+    torch.testing.assert_close(best.mean, every.mean[cells])
+    torch.testing.assert_close(best.std, every.std[cells])
+    assert belief.n_epoch == T
+
+
 def test_a_fantasy_narrows_and_does_not_move() -> None:
     belief = MixtureBelief([_hypothesis(1.0)], IdentityWarp())
     before, fork = belief.predict(), belief.fork()

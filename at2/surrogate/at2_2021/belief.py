@@ -152,7 +152,7 @@ class VariationalBelief:
 
     def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
         """Return what `predict` says of some cells: this surrogate knows readings, not their maximum."""
-        return self.predict().at(configs, epochs)
+        return self._unit.predict(self.mean()[configs, epochs], self.reading_variance()[configs, epochs])
 
     def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean values, the least they can be, and what further readings may add (see `Belief.outlook`)."""

@@ -68,6 +68,14 @@ def test_a_long_training_learns_the_sources_and_follows_the_target(history):
     assert belief.log_evidence != 0.0
 
 
+def test_the_best_by_some_cells_is_what_is_predicted_of_them(history, tiny):
+    belief = tiny.fit(history)
+    cells = torch.tensor([1, 0]), torch.tensor([0, 1])
+    best, every = belief.best_by(*cells), belief.predict()
+    torch.testing.assert_close(best.mean, every.mean[cells])
+    torch.testing.assert_close(best.std, every.std[cells])
+
+
 def test_a_fork_goes_its_own_way(history, tiny):
     belief = tiny.fit(history)
     before = belief.predict().mean.clone()
