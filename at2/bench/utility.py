@@ -34,7 +34,6 @@ ALPHAS = (0.0, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4)
 FIXED = (5, 10, 20, 30, 50, 80, 120, 200)
 """Epochs after which a run is cut that does not ask what it gains."""
 
-
 HEADER = ("alpha", "stops at", "at2", "best fixed end", "never stops", "its best end", "runs")
 _FIXED_NAMES = tuple(f"after_{epochs}" for epochs in FIXED)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -47,17 +47,6 @@ class SearchState:
     entry_cost: Tensor
     best_seen: float
     left: float = math.inf
-
-    def of(self, rows: Tensor) -> SearchState:
-        """Return the state of some configurations alone, in the order of their rows."""
-        return replace(
-            self,
-            done=self.done[rows],
-            horizon=self.horizon[rows],
-            eligible=self.eligible[rows],
-            cost=self.cost[rows],
-            entry_cost=self.entry_cost[rows],
-        )
 
     def price(self, configs: Tensor, steps: Tensor) -> Tensor:
         """Return the expected cost of `steps` further epochs of `configs`, in the unit of the budget, ``(m,)``."""
