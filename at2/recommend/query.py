@@ -19,6 +19,8 @@ class Query:
         epoch: Completed epochs after this training, counted from 1.
         number: How many queries came before this one.
         resumed: Whether the training was paused for another configuration and must be taken up again.
+        expected_gain: What this epoch is expected to gain, in the unit of the metric; known where an epoch has a price
+            (``utility=``) and this one is what promises most for it.
     """
 
     config_id: ConfigId
@@ -26,6 +28,7 @@ class Query:
     epoch: int
     number: int
     resumed: bool = False
+    expected_gain: float | None = None
 
     @property
     def from_epoch(self) -> int:

@@ -218,20 +218,22 @@ class Recommender:
         if self._run.stopped is not None or not bool((state.horizon > 0).any()):
             return None
         choice = self._choose(state)
-        reason = self._reason_to_stop(choice, state)
+        prospect = None if self.stopping.utility is None else self._prospect(state, choice)
+        reason = self._reason_to_stop(prospect, state)
         if reason is not None:
             if not self._run.ledger.pending:  # what is still out may change the answer
                 self._run.stop(reason)
             return None
-        return self._run.ask(choice.config)
+        return self._run.ask(choice.config, expected_gain=_gain_of_an_epoch(choice, prospect, state))
 
     def expected_gain(self) -> float:
         """Return what the next epochs are expected to gain per unit of the budget, in the unit of the metric.
 
-        Where it falls below `utility`, the run stops; 0 where nothing is left to ask for.
+        Where it falls below `utility`, the run stops; 0 where nothing is left to ask for. With ``goal="train"`` a run
+        with a `utility` keeps account of what came of such expectations, and lowers them where too little did.
         """
         state = self.state()
-        return self._gain(state) if bool((state.horizon > 0).any()) else 0.0
+        return self._believed(self._prospect(state)) if bool((state.horizon > 0).any()) else 0.0
 
     def explain(self, *, n_leading: int = 3, n_runner_up: int = 3) -> Explanation:
         """Explain the recommendation and the next query: as text, as frames and as a figure.
@@ -276,16 +278,20 @@ class Recommender:
                 belief.fantasize(self.problem.rows[query.config_id], query.epoch - 1)
         return belief
 
-    def _gain(self, state: SearchState, choice: Choice | None = None) -> float:
-        """The largest gain of any look-ahead in the unit of the metric, per unit of the budget; never negative."""
+    def _prospect(self, state: SearchState, choice: Choice | None = None) -> Choice:
+        """What gains most of all look-aheads, per unit of the budget, in the unit of the metric."""
         if choice is None or self._acquisition != self._gauge.rule:
             choice = self._gauge.rule.choose(self._outlook(), state)
-        return self._gauge.gain(choice, self.belief, state)
+        return self._gauge.in_metric(choice, self.belief, state)
 
-    def _reason_to_stop(self, choice: Choice, state: SearchState) -> str | None:
+    def _believed(self, prospect: Choice) -> float:
+        """Its gain, as far as such gains came so far."""
+        return prospect.gain * self._gauge.share(self._run.ledger.told, sign=self.problem.sign)
+
+    def _reason_to_stop(self, prospect: Choice | None, state: SearchState) -> str | None:
         rule, name, reason = self.stopping, self.problem.metric or "metric", None
-        if rule.utility is not None:
-            reason = rule.not_worth_it(self._gain(state, choice), metric=name, unit=self.budget.unit)
+        if prospect is not None:
+            reason = rule.not_worth_it(self._believed(prospect), metric=name, unit=self.budget.unit)
         if rule.tolerance is not None and reason is None:
             config = self._recommended(state)
             probability = probability_within(
@@ -394,3 +400,11 @@ class Recommender:
             raise TableError(f"the journal {place} was written with another history; pass the table it was made with")
         recommender._run.replay(log, path=place)
         return recommender
+
+
+def _gain_of_an_epoch(choice: Choice, prospect: Choice | None, state: SearchState) -> float | None:
+    """What the next epoch of a choice is expected to gain, where it is that of the best prospect."""
+    if prospect is None or prospect.config != choice.config:
+        return None
+    config, one = torch.tensor([choice.config]), torch.tensor([1])
+    return prospect.gain * float(state.price(config, one)[0])

@@ -30,13 +30,13 @@ class Run:
         """Return what may still be asked for and recommended, and what it would cost."""
         return self.ledger.state(sign=self.problem.sign)
 
-    def ask(self, config: int) -> Query:
+    def ask(self, config: int, *, expected_gain: float | None = None) -> Query:
         """Book the next epoch of the configuration in that row.
 
         Raises:
             FileError: If the journal cannot be written; then nothing was asked.
         """
-        query = self._query(config, int(self.ledger.done[config]) + 1)
+        query = self._query(config, int(self.ledger.done[config]) + 1, expected_gain)
         self.log.add(ask_event(query))
         self.ledger.open(query, config)
         return query
@@ -106,17 +106,18 @@ class Run:
             config = self.problem.rows[event["config_id"]]
             if event["number"] != self.ledger.n_asked or event["epoch"] != int(self.ledger.done[config]) + 1:
                 raise KeyError("number")
-            self.ledger.open(self._query(config, event["epoch"]), config)
+            self.ledger.open(self._query(config, event["epoch"], event.get("expected_gain")), config)
         else:
             query = self.ledger.pending[event["number"]]
             result = self.ledger.check(query, event["value"], failed=event["failed"], seconds=event["seconds"])
             self.ledger.close(result)
 
-    def _query(self, config: int, epoch: int) -> Query:
+    def _query(self, config: int, epoch: int, expected_gain: float | None) -> Query:
         return Query(
             config_id=self.problem.config_ids[config],
             config=dict(self.problem.configs[config]),
             epoch=epoch,
             number=self.ledger.n_asked,
             resumed=self.ledger.is_resumed(config),
+            expected_gain=expected_gain,
         )

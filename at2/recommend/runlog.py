@@ -17,7 +17,8 @@ Event = dict[str, Any]
 
 def ask_event(query: Query) -> Event:
     """Say that a query was handed out."""
-    return {"event": "ask", "number": query.number, "config_id": query.config_id, "epoch": query.epoch}
+    event: Event = {"event": "ask", "number": query.number, "config_id": query.config_id, "epoch": query.epoch}
+    return event if query.expected_gain is None else {**event, "expected_gain": query.expected_gain}
 
 
 def tell_event(result: Told) -> Event:

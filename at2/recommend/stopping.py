@@ -6,7 +6,8 @@ Both rules are functions of the belief and of what was told, so that a resumed r
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from numbers import Real
 
 import torch
@@ -14,13 +15,14 @@ from torch import Tensor
 
 from at2.errors import StoppingError
 from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient, rank_by_promise
-from at2.recommend.ledger import SearchState
+from at2.recommend.ledger import SearchState, Told
 from at2.recommend.query import ConfigId
 from at2.surrogate import Belief
 
 CONFIDENCE = 0.9
 _N_RIVAL = 64  # configurations that may be the best; those that promise less do not decide
 _STEP = 1e-4  # of a difference quotient, relative to where it is taken
+_N_AS_EXPECTED = 10  # results that count as if they had gained what was expected, beside those that came
 _N_SAMPLE = 4096  # the standard error of a probability of 0.9 is 0.005
 
 
@@ -83,6 +85,9 @@ class StoppingRule:
 class Gauge:
     """What further epochs are expected to gain, whichever rule chooses them.
 
+    The largest of many uncertain gains is expected too high. Where the best trained model counts it shows how much of
+    what was expected came: later gains count by that share.
+
     Args:
         trained: Whether the best trained model counts, rather than the configuration to train later.
     """
@@ -91,10 +96,52 @@ class Gauge:
         self.rule: Acquisition = ExpectedBest() if trained else KnowledgeGradient()
         self._latent = not trained  # the unit of the rule's gains: the belief's, or the metric's
 
-    def gain(self, choice: Choice, belief: Belief, state: SearchState) -> float:
-        """Return what a choice of `rule` gains per unit of the budget, in the unit of the metric; never negative."""
+    def in_metric(self, choice: Choice, belief: Belief, state: SearchState) -> Choice:
+        """Return a choice of `rule` with its gain per unit of the budget in the unit of the metric; never negative."""
         gain = choice.gain * (metric_per_latent(belief, state) if self._latent else 1.0)
-        return gain if gain > 0.0 else 0.0
+        return replace(choice, gain=gain if gain > 0.0 else 0.0)
+
+    def share(self, told: Sequence[Told], *, sign: float) -> float:
+        """Return by which share gains expected now count, in (0, 1]; 1 where nobody sees what was gained.
+
+        Args:
+            told: Results, in the order of arrival.
+            sign: 1 where larger values are better, else -1.
+        """
+        return 1.0 if self._latent else share_that_came(told, sign=sign)
+
+
+def share_that_came(told: Sequence[Told], *, sign: float) -> float:
+    """Return how much of what epochs were expected to gain they gained, at most 1.
+
+    The later half of the results counts, since early ones gain more than anybody can miss, and as if there were ten
+    more that gained what the others were expected to on average.
+
+    Args:
+        told: Results, in the order of arrival; those of queries without `Query.expected_gain` do not count.
+        sign: 1 where larger values are better, else -1.
+
+    Returns:
+        A share in (0, 1]; 1 before two results.
+
+    Example:
+        >>> from at2.recommend.query import Query
+        >>> query = Query("a", {}, epoch=1, number=0, expected_gain=0.1)
+        >>> told = [Told(query, value, None) for value in (0.5, 0.6, 0.6, 0.6)]  # epochs 3 and 4 gained nothing
+        >>> round(share_that_came(told, sign=1.0), 3)  # (0 + 10 * 0.1) / (2 * 0.1 + 10 * 0.1)
+        0.833
+    """
+    best, expected, gained = -math.inf, [], []
+    for result in told:
+        before = best
+        best = best if result.value is None else max(best, sign * result.value)
+        if result.query.expected_gain is not None and math.isfinite(before):
+            expected.append(result.query.expected_gain)
+            gained.append(best - before)
+    late = slice(len(expected) // 2, None)
+    usual = _N_AS_EXPECTED * sum(expected[late]) / max(len(expected[late]), 1)
+    hoped = sum(expected[late]) + usual
+    return min(1.0, (sum(gained[late]) + usual) / hoped) if hoped > 0.0 else 1.0
 
 
 def probability_within(
