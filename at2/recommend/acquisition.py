@@ -20,9 +20,10 @@ import torch
 from torch import Tensor
 
 from at2.recommend.ledger import SearchState
-from at2.surrogate import Belief, gauss_hermite
+from at2.surrogate import Belief, Warp, gauss_hermite
 
 LOOKAHEADS = (1, 2, 3, 5, 8, 13, 21, 34, 55)
+_FURTHEST = -30.0  # standard deviations below a value; numbers are exact up to there
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,9 @@ class ExpectedBest:
         ranked = rank_by_promise(belief, state)
         rows = ranked[state.horizon[ranked] > 0][: self.n_shortlist].sort().values
         configs, epochs, steps = reachable_cells(rows, state, self.lookaheads)
-        prediction = belief.best_by(configs, epochs)
-        mean, std = prediction.mean.cpu(), prediction.std.cpu().clamp_min(1e-300)
-        best = state.best_seen if math.isfinite(state.best_seen) else float(mean.min())
-        gain = expected_improvement((mean - best) / std) * std
+        mean, variance = (part.cpu() for part in belief.best_by(configs, epochs))
+        best = mean.min() if math.isinf(state.best_seen) else belief.warp.forward(mean.new_tensor(state.best_seen))
+        gain = metric_improvement(belief.warp, best.cpu(), mean, variance)
         return _best_choice(gain / state.price(configs, steps), belief, configs, steps)
 
 
@@ -117,6 +117,34 @@ def expected_improvement(standardized: Tensor) -> Tensor:
     density = torch.exp(-0.5 * standardized.square()) / math.sqrt(2.0 * math.pi)
     improvement: Tensor = standardized * torch.special.ndtr(standardized) + density
     return improvement
+
+
+def metric_improvement(warp: Warp, best: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """Return by how much latent Gaussians are expected to exceed a value, in the unit of the metric, elementwise.
+
+    It is how probable that is, times what the metric gains where they exceed it by as much as they then do on average.
+    Moments in the unit of the metric will not do: a poor loss may be anything up to a billion, and would seem to be
+    below 0 as well.
+
+    Args:
+        warp: From the metric, larger is better, to latent units.
+        best: The value, in latent units, shape ``()``.
+        mean: Latent means, any shape.
+        variance: Latent variances, same shape.
+
+    Example:
+        >>> import torch
+        >>> from at2.surrogate import IdentityWarp
+        >>> half, one = torch.tensor(0.5, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+        >>> metric_improvement(IdentityWarp(), half, 0.5 * one, one)            # 1 / sqrt(2 pi)
+        tensor([0.3989], dtype=torch.float64)
+    """
+    std = variance.clamp_min(1e-300).sqrt()
+    standardized = ((mean - best) / std).clamp_min(_FURTHEST)
+    probability = torch.special.ndtr(standardized)
+    further = std * expected_improvement(standardized) / probability
+    improvement: Tensor = probability * (warp.inverse(best + further) - warp.inverse(best))
+    return improvement.clamp_min(0.0)
 
 
 def expected_rise(mean: Tensor, slope: Tensor, *, least: Tensor | None = None, n_node: int = 16) -> Tensor:
@@ -174,7 +202,7 @@ def share_in_part(slope: Tensor, own: Tensor, sharing: float) -> Tensor:
 
 
 def rank_by_promise(belief: Belief, state: SearchState) -> Tensor:
-    """Return the eligible rows, first those that could most improve on the best value.
+    """Return the eligible rows, first those that could most improve on the best value, in the unit of the metric.
 
     Args:
         belief: What is believed.
@@ -183,10 +211,9 @@ def rank_by_promise(belief: Belief, state: SearchState) -> Tensor:
     Returns:
         Row numbers, ``(n_eligible,)``; the best and the second best lead.
     """
-    values = belief.values()
     rows = torch.nonzero(state.eligible)[:, 0]
-    mean, std = values.mean.cpu()[rows], values.std.cpu()[rows].clamp_min(1e-300)
-    promise = expected_improvement((mean - mean.max()) / std) * std
+    mean, variance = (part.cpu()[rows] for part in belief.latent_values())
+    promise = metric_improvement(belief.warp, mean.max(), mean, variance)
     promise[mean.topk(min(2, mean.numel())).indices] = torch.inf
     return rows[promise.argsort(descending=True, stable=True)]
 
@@ -206,5 +233,5 @@ def _best_choice(rate: Tensor, belief: Belief, configs: Tensor, steps: Tensor) -
     """The largest rate; where nothing promises any gain, the most valuable configuration."""
     best = int(rate.argmax())
     if not float(rate[best]) > 0.0:
-        best = int(belief.values().mean.cpu()[configs].argmax())
+        best = int(belief.latent_values()[0].cpu()[configs].argmax())
     return Choice(int(configs[best]), float(rate[best]), int(steps[best]))

@@ -19,7 +19,7 @@ from at2.recommend.acquisition import (
 )
 from at2.recommend.ledger import SearchState
 from at2.recommend.stopping import metric_per_latent
-from at2.surrogate import Belief
+from at2.surrogate import Belief, unwarp_moments
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def best_within(belief: Belief, rows: Tensor, state: SearchState) -> tuple[float
     configs, epochs, steps = reachable_cells(rows, state, _steps_up_to(belief.n_epoch))
     if not len(configs):
         return state.best_seen, -1, 0
-    reached = belief.best_by(configs, epochs).mean.cpu()
+    reached = unwarp_moments(belief.warp, *belief.best_by(configs, epochs)).mean.cpu()
     best = int(reached.argmax())
     if not float(reached[best]) > state.best_seen:
         return state.best_seen, -1, 0

@@ -13,7 +13,7 @@ from at2.surrogate.mixture import MixtureBelief
 from at2.surrogate.posterior import GridPosterior
 from at2.surrogate.registry import make_surrogate, surrogate_names
 from at2.surrogate.transfer import WeightedSources
-from at2.surrogate.warp import IdentityWarp, LogitWarp, choose_warp, gauss_hermite
+from at2.surrogate.warp import IdentityWarp, LogitWarp, Warp, choose_warp, gauss_hermite, unwarp_moments
 
 __all__ = [
     "Belief",
@@ -30,10 +30,12 @@ __all__ = [
     "Prediction",
     "ScalePrior",
     "Surrogate",
+    "Warp",
     "WeightedSources",
     "choose_warp",
     "gauss_hermite",
     "make_surrogate",
     "pooled_scale_prior",
     "surrogate_names",
+    "unwarp_moments",
 ]

@@ -88,11 +88,14 @@ class Belief(Protocol):
     def predict(self, configs: Tensor | None = None) -> Prediction:
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``; of some rows, or of all."""
 
-    def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
-        """Return mean and standard deviation of the best reading up to each of some cells to come, each ``(m,)``."""
+    def best_by(self, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of the best reading up to each of some cells to come, latent, each ``(m,)``."""
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
+
+    def latent_values(self) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of the same in latent units, each ``(n_config,)``."""
 
     def worth(self) -> Tensor:
         """Return what every configuration may be counted on to be worth, ``(n_config,)``, in oriented user units.

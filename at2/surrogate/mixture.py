@@ -94,9 +94,9 @@ class MixtureBelief:
         rows = slice(None) if configs is None else configs
         means = [h.reading_mean()[rows] for h in self._hypotheses]
         variances = [h.reading_variance()[rows] for h in self._hypotheses]
-        return self._pool(means, variances)
+        return unwarp_moments(self._warp, *self._pool(means, variances))
 
-    def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
+    def best_by(self, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `predict` says of some cells: this surrogate knows readings, not their maximum."""
         means = [h.reading_mean()[configs, epochs] for h in self._hypotheses]
         variances = [h.reading_variance()[configs, epochs] for h in self._hypotheses]
@@ -122,16 +122,20 @@ class MixtureBelief:
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
+        return unwarp_moments(self._warp, *self.latent_values())
+
+    def latent_values(self) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of values in latent units, each ``(n_config,)``."""
         means = [h.value_mean() for h in self._hypotheses]
         variances = [h.value_variance() for h in self._hypotheses]
         return self._pool(means, variances)
 
-    def _pool(self, means: Sequence[Tensor], variances: Sequence[Tensor]) -> Prediction:
-        """Mean and variance of the mixture, then out of the warp as if it were one Gaussian."""
+    def _pool(self, means: Sequence[Tensor], variances: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the mixture."""
         weights = self.weights.tolist()
         mean, variance = torch.zeros_like(means[0]), torch.zeros_like(means[0])
         for weight, part in zip(weights, means, strict=True):
             mean += weight * part
         for weight, part, own in zip(weights, means, variances, strict=True):
             variance += weight * (own + (part - mean).square())
-        return unwarp_moments(self._warp, mean, variance)
+        return mean, variance

@@ -21,6 +21,7 @@ _ZERO_LOSS = 0.5  # where the history has losses of 0, they are read as this sha
 _ROUNDING = 1e-6  # of the median loss, or the range of a share: what lies outside by less was rounded
 _LEAST_LOSS = 1e-300  # smaller losses may have no logarithm
 _LARGEST_LOG = 230.0  # of a loss that is predicted: 1e100, whose square still is a number
+_WIDEST_LOG = 2.0  # standard deviation of the log of a loss, beyond which its mean says nothing of where it lies
 _NODES = 11  # Gauss-Hermite nodes: exact for polynomials up to degree 21
 
 
@@ -204,6 +205,9 @@ def gauss_hermite(n_node: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
 def unwarp_moments(warp: Warp, mean: Tensor, variance: Tensor) -> Prediction:
     """Turn Gaussian moments in latent units into the moments of the metric, by Gauss-Hermite quadrature.
 
+    The mean of a loss that may be anything up to a billion is a matter of what is least likely: there the log counts as
+    known to a factor of e^2, and the mean lies no more than e^2 times above the median.
+
     Args:
         warp: The map to undo.
         mean: Latent means, any shape.
@@ -216,6 +220,8 @@ def unwarp_moments(warp: Warp, mean: Tensor, variance: Tensor) -> Prediction:
         return Prediction(mean=mean, std=variance.clamp_min(0.0).sqrt())
     nodes, weights = gauss_hermite(_NODES)
     std = variance.clamp_min(0.0).sqrt()
+    if isinstance(warp, LogWarp):
+        std = std.clamp_max(_WIDEST_LOG)
     middle = warp.inverse(mean)
     first, second = torch.zeros_like(mean), torch.zeros_like(mean)
     for node, weight in zip(nodes, weights, strict=True):

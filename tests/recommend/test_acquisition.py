@@ -8,10 +8,13 @@ from at2.recommend.acquisition import (
     KnowledgeGradient,
     expected_improvement,
     expected_rise,
+    metric_improvement,
+    rank_by_promise,
     reachable_cells,
     share_in_part,
 )
-from at2.surrogate import Prediction
+from at2.surrogate import IdentityWarp, LogitWarp, Warp
+from at2.surrogate.warp import LogWarp
 
 
 def test_expected_rise_is_what_sampling_gives() -> None:
@@ -31,6 +34,38 @@ def test_a_reading_that_moves_all_alike_gains_nothing() -> None:
 def test_expected_improvement_far_below_is_zero_and_not_nan() -> None:
     gain = expected_improvement(torch.tensor([-50.0, 0.0, 50.0], dtype=torch.float64))
     assert gain.tolist() == pytest.approx([0.0, 0.398942, 50.0], abs=1e-6)
+
+
+@pytest.mark.parametrize("warp", [IdentityWarp(), LogitWarp(), LogWarp()])
+def test_an_improvement_of_the_metric_is_what_sampling_gives(warp: Warp) -> None:
+    mean, best = torch.tensor([1.5, 0.8, -0.5]).double(), torch.tensor(1.0).double()
+    std = torch.tensor([0.2, 0.4, 0.5]).double()
+    z = torch.randn(400_000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    sampled = (warp.inverse(mean + z * std) - warp.inverse(best)).clamp_min(0.0).mean(0)
+    torch.testing.assert_close(metric_improvement(warp, best, mean, std.square()), sampled, rtol=0.1, atol=1e-5)
+
+
+def test_an_improvement_far_off_is_small_and_in_order() -> None:
+    mean, best = torch.tensor([-1e30, -1e3, -9.0, -8.0, 1.0]).double(), torch.tensor(1.0).double()
+    found = metric_improvement(LogWarp(), best, mean, torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0]).double())
+    assert bool(torch.isfinite(found).all())
+    assert found.tolist() == [*sorted(found[:4].tolist()), pytest.approx(0.0, abs=1e-12)]
+    assert float(found[3]) < 1e-18
+
+
+class Losses:
+    """Latent values of a loss: two good ones, and poor ones that may be anything."""
+
+    warp = LogWarp()
+
+    def latent_values(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.tensor([-7.0, 1.5, -6.0, 2.0, 1.2]).double(), torch.tensor([4.0, 0.5, 3.0, 0.1, 0.5]).double() ** 2
+
+
+def test_poor_losses_promise_less_than_good_ones_however_little_is_known_of_them() -> None:
+    ones = torch.ones(5, dtype=torch.float64)
+    state = SearchState(torch.zeros(5).long(), torch.full((5,), 4), ones > 0, ones, 0 * ones, 0.0)
+    assert rank_by_promise(Losses(), state).tolist() == [1, 3, 4, 0, 2]
 
 
 def test_lookaheads_end_at_the_horizon() -> None:
@@ -66,12 +101,14 @@ def test_a_certain_reading_is_worth_nothing() -> None:
 class Taught:
     """Two leaders that only a reading of a third, poor configuration tells apart well; in latent units."""
 
-    def values(self) -> Prediction:
-        return Prediction(torch.tensor([0.0, 0.0, -3.0]).double(), torch.tensor([1.0, 1.0, 1.0]).double())
+    warp = IdentityWarp()
+
+    def latent_values(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.tensor([0.0, 0.0, -3.0]).double(), torch.tensor([1.0, 1.0, 1.0]).double()
 
     def outlook(self, rows: torch.Tensor, configs: torch.Tensor, epochs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         slopes = torch.tensor([[0.5, 0.0, 0.35], [0.0, 0.5, -0.35], [0.0, 0.0, 0.1]]).double()
-        return self.values().mean[rows], torch.full((len(rows),), -torch.inf).double(), slopes[rows][:, configs]
+        return self.latent_values()[0][rows], torch.full((len(rows),), -torch.inf).double(), slopes[rows][:, configs]
 
 
 def test_what_is_learnt_of_others_counts_in_part() -> None:

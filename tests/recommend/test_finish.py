@@ -10,8 +10,7 @@ import torch
 from at2.recommend import Budget, Query, Recommender, SearchState
 from at2.recommend.acquisition import ExpectedBest
 from at2.recommend.finish import FinishIncumbent, best_within, within_budget
-from at2.surrogate import Belief
-from at2.surrogate.belief import Prediction
+from at2.surrogate import Belief, IdentityWarp
 from at2.tables import LearningCurveTable, Metric
 
 READINGS = torch.tensor([[0.1, 0.5, 0.6], [0.4, 0.45, 0.9]], dtype=torch.float64)
@@ -24,9 +23,11 @@ class Expected:
     def __init__(self, readings: torch.Tensor) -> None:
         self.readings, self.n_epoch = readings, readings.shape[1]
 
-    def best_by(self, configs: torch.Tensor, epochs: torch.Tensor) -> Prediction:
+    warp = IdentityWarp()
+
+    def best_by(self, configs: torch.Tensor, epochs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         reached = self.readings[configs, epochs]
-        return Prediction(reached, torch.zeros_like(reached))
+        return reached, torch.zeros_like(reached)
 
 
 def within(state: SearchState, left: float, *, rows: torch.Tensor = ROWS) -> tuple[float, int, int]:

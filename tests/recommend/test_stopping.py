@@ -7,8 +7,17 @@ import pytest
 import torch
 
 from at2.errors import StoppingError
-from at2.recommend import Budget, Recommender, SearchState
-from at2.recommend.stopping import StoppingRule, draw_values, metric_per_latent, probability_within
+from at2.recommend import Budget, Query, Recommender, SearchState
+from at2.recommend.acquisition import ExpectedBest
+from at2.recommend.ledger import Told
+from at2.recommend.stopping import (
+    Gauge,
+    StoppingRule,
+    draw_values,
+    metric_per_latent,
+    probability_within,
+    share_that_came,
+)
 from at2.surrogate import Prediction
 from at2.surrogate.warp import AffineWarp, LogitWarp, Warp
 from at2.tables import LearningCurveTable
@@ -27,6 +36,9 @@ class Known:
 
     def values(self) -> Prediction:
         return Prediction(self.mean, self.covariance.diagonal().sqrt())
+
+    def latent_values(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return 0.5 * self.mean, 0.25 * self.covariance.diagonal()
 
     def outlook(self, rows: torch.Tensor, configs: torch.Tensor, epochs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         moved = self.covariance[rows][:, configs] / self.covariance.diagonal()[configs].sqrt()
@@ -142,6 +154,53 @@ def test_the_gain_is_what_the_rule_compares(table: LearningCurveTable, measure: 
     stopped = make(table, budget=Budget(epochs=48), utility=limit)
     expected = next(k for k, gain in enumerate(gains) if gain < limit)
     assert len(play(stopped, measure)) == expected
+
+
+def told(*steps: tuple[float | None, float | None]) -> list[Told]:
+    """Results of these values, of queries that were expected to gain that much."""
+    return [
+        Told(Query("a", {}, epoch=k + 1, number=k, expected_gain=gain), value, None)
+        for k, (value, gain) in enumerate(steps)
+    ]
+
+
+def test_what_came_of_expectations_is_counted_over_the_later_half() -> None:
+    flat = told((0.5, 0.1), (0.9, 0.1), *[(0.9, 0.1)] * 20)
+    assert share_that_came(flat, sign=1.0) == pytest.approx(10 / (11 + 10))  # 21 count, the later 11 gained nothing
+    assert share_that_came(flat[:1], sign=1.0) == share_that_came([], sign=1.0) == 1.0
+    as_expected = told(*((0.1 * k, 0.1) for k in range(20)))
+    assert share_that_came(as_expected, sign=1.0) == pytest.approx(1.0)
+    assert share_that_came(told(*((0.3 * k, 0.1) for k in range(20))), sign=1.0) == 1.0  # more is no reason to hope
+    falling = told(*((1.0 - 0.1 * k, 0.1) for k in range(8)))
+    assert share_that_came(falling, sign=-1.0) == pytest.approx(1.0)  # a loss
+    assert share_that_came(falling, sign=1.0) == pytest.approx(10 / 14)
+    failed = told((0.5, 0.1), (None, 0.1), (None, 0.1), (0.5, None))  # failures count, what was not expected does not
+    assert share_that_came(failed, sign=1.0) == pytest.approx(10 / 11)
+    assert share_that_came(told((0.5, 0.0), (0.5, 0.0), (0.5, 0.0)), sign=1.0) == 1.0
+
+
+def test_only_what_shows_is_held_against_expectations() -> None:
+    flat = told((0.9, 0.1), *[(0.9, 0.1)] * 20)
+    assert Gauge(trained=False).share(flat, sign=1.0) == 1.0
+    assert Gauge(trained=True).share(flat, sign=1.0) == pytest.approx(10 / 20)
+
+
+def test_a_run_with_a_price_lowers_expectations_that_do_not_come_true(
+    table: LearningCurveTable, measure: Measure, tmp_path: Path
+) -> None:
+    gains = []
+    for utility in (0.0, None):  # without a price nothing is expected, so that nothing is lowered
+        rules = {"goal": "train", "utility": utility, "acquisition": ExpectedBest(), "budget": Budget(epochs=40)}
+        run = make(table, journal=tmp_path / f"{utility}.jsonl", **rules)
+        for _ in range(8):
+            query = run.ask()
+            assert (query.expected_gain is None) == (utility is None)
+            run.tell(query, 0.5 + 0.001 * query.epoch)
+        gains.append(run.expected_gain())
+    assert 0.0 < gains[0] < 0.9 * gains[1]
+    again = Recommender.resume(tmp_path / "0.0.jsonl", table, surrogate=Quick(), acquisition=ExpectedBest())
+    assert again.expected_gain() == gains[0]
+    assert again.told[-1].query.expected_gain > 0.0
 
 
 def test_a_stop_is_kept_and_final(table: LearningCurveTable, measure: Measure, tmp_path: Path) -> None:

@@ -104,3 +104,12 @@ def test_the_smallest_losses_have_a_logarithm(least: float) -> None:
 )
 def test_the_warp_follows_from_the_range(values: list[float], expected: Warp) -> None:
     assert choose_warp(torch.tensor(values, dtype=torch.float64)) == expected
+
+
+def test_a_loss_of_which_nothing_is_known_is_expected_near_its_median() -> None:
+    median = torch.log(torch.tensor(2.0, dtype=torch.float64)).neg()
+    mean, std = (float(part) for part in vars(unwarp_moments(LogWarp(), median, torch.tensor(400.0).double())).values())
+    assert -2.0 * math.exp(2.0) == pytest.approx(mean, rel=0.01)
+    assert 0.0 < std < 1000.0
+    narrow = unwarp_moments(LogWarp(), median, torch.tensor(0.25).double())  # of a lognormal
+    assert float(narrow.mean) == pytest.approx(-2.0 * math.exp(0.125), rel=1e-6)

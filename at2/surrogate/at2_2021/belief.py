@@ -150,9 +150,9 @@ class VariationalBelief:
         rows = slice(None) if configs is None else configs
         return self._unit.predict(self.mean()[rows], self.reading_variance()[rows])
 
-    def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
+    def best_by(self, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `predict` says of some cells: this surrogate knows readings, not their maximum."""
-        return self._unit.predict(self.mean()[configs, epochs], self.reading_variance()[configs, epochs])
+        return self.mean()[configs, epochs], self.reading_variance()[configs, epochs]
 
     def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean values, the least they can be, and what further readings may add (see `Belief.outlook`)."""
@@ -166,7 +166,11 @@ class VariationalBelief:
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
-        return self._unit.predict(self.value_mean(), self.value_variance())
+        return self._unit.predict(*self.latent_values())
+
+    def latent_values(self) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of values in units of the range, each ``(n_config,)``."""
+        return self.value_mean(), self.value_variance()
 
     def worth(self) -> Tensor:
         """Return every configuration's expected value, ``(n_config,)``."""

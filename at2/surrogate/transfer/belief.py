@@ -128,8 +128,8 @@ class WeightedBelief:
             self._readings, self._pending = told, ()
         return self._readings
 
-    def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
-        """Return mean and standard deviation of the best reading up to some cells to come, by leading hypotheses.
+    def best_by(self, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of the best reading up to some cells to come, by leading hypotheses, latent.
 
         Of a configuration that was read it is the best reading so far and how the curve is expected to go on. Noise of
         readings does not count: for the hypotheses it is whatever the other epochs do not tell, and the best reading
@@ -148,7 +148,7 @@ class WeightedBelief:
         start = torch.where(read > 0, self._best[configs], posterior.hypotheses.prior.location)
         known = self.known[configs] | (epochs < read)
         mean, variance = torch.where(known, 0.0, mean), torch.where(known, 1e-12, variance)
-        return unwarp_moments(self._warp, start + mean, variance)
+        return start + mean, variance
 
     def predict(self, configs: Tensor | None = None) -> Prediction:
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``.
@@ -202,9 +202,7 @@ class WeightedBelief:
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""
-        mean, variance = self.latent_values()
-        mean, variance = at_least(self._best, mean, variance)
-        return unwarp_moments(self._warp, mean, variance)
+        return unwarp_moments(self._warp, *self.latent_values())
 
     def worth(self) -> Tensor:
         """Return what every configuration may be counted on to be worth, ``(n_config,)``, in oriented user units.
@@ -232,7 +230,11 @@ class WeightedBelief:
         return torch.where(self._length > 0, values, values - lost)
 
     def latent_values(self) -> tuple[Tensor, Tensor]:
-        """Return mean and variance of values in latent units, each ``(n_config,)``; of configurations that learn."""
+        """Return mean and variance of values in latent units, each ``(n_config,)``."""
+        return at_least(self._best, *self._value_moments())
+
+    def _value_moments(self) -> tuple[Tensor, Tensor]:
+        """The same, as if nothing were known of the best reading of a curve under way."""
         mean, variance = self._posterior.value_moments()
         mean, variance = self._pool(mean, variance, self._posterior.weights)
         known = self.known
@@ -263,7 +265,7 @@ class WeightedBelief:
         slopes = torch.einsum("h,hnm->nm", share, self._posterior.value_slopes(rows, configs, epochs, which))
         known = self.known  # nor do readings of what failed say anything: they would be left out
         slopes = torch.where(known[rows][:, None] | known[configs], 0.0, slopes)
-        return self.latent_values()[0][rows], self._best[rows], slopes
+        return self._value_moments()[0][rows], self._best[rows], slopes
 
     def sample_values(self, n_sample: int, *, seed: int = 0, rows: Tensor | None = None) -> Tensor:
         """Draw values of configurations jointly, in oriented user units.

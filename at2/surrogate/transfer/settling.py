@@ -85,8 +85,8 @@ class SettlingBelief:
         """Return mean and standard deviation of readings, each ``(n_config, n_epoch)``; of some rows, or of all."""
         return self._inner.predict(configs)
 
-    def best_by(self, configs: Tensor, epochs: Tensor) -> Prediction:
-        """Return mean and standard deviation of the best reading up to some cells (see `WeightedBelief.best_by`)."""
+    def best_by(self, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of the best reading up to some cells (see `WeightedBelief.best_by`)."""
         return self._inner.best_by(configs, epochs)
 
     def interval(self, probability: float, configs: Tensor | None = None) -> tuple[Tensor, Tensor]:
