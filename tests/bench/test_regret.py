@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -19,7 +20,7 @@ from at2.errors import BudgetError, FileError, UnknownNameError
 from at2.recommend import Budget, FinishIncumbent, KnowledgeGradient
 from at2.recommend.pilot import Pilot
 from at2.recommend.ucb import UpperConfidenceBound
-from at2.tables import LearningCurveTable
+from at2.tables import LearningCurveTable, Metric
 
 TIMES = ["overhead_s", "clock"]
 PROTOCOL = Protocol("loo", n_source=1, n_draw=2)
@@ -55,6 +56,19 @@ def test_a_result_is_what_the_table_says(tmp_path: Path, table: LearningCurveTab
         assert row["n_configs"] == 2  # four epochs of one, one of the next
         assert [mark[0] for mark in row["trace"]] == [0, 1, 2, 3, 5]
         assert row["trace"][-1][1:] == [row["regret"], row["best_seen_regret"]]
+
+
+def test_one_loss_that_diverged_hides_no_difference(tmp_path: Path) -> None:
+    curves = np.random.default_rng(0).uniform(0.1, 0.2, (3, 1, 6, 4))
+    curves[:, :, 5] = 1e12
+    configs = pd.DataFrame({"lr": np.logspace(-3, 0, 6)}, index=pd.Index(range(6), name="config_id"))
+    metric = Metric("loss", maximize=False)
+    losses = LearningCurveTable({"loss": curves}, tasks=["a", "b", "c"], configs=configs, metrics=[metric])
+    losses.to_hdf5(tmp_path / "losses.h5")
+    run_regret(_contest(tmp_path / "losses.h5"), record=tmp_path, jobs=0)
+    found = read_results(tmp_path)
+    assert found["regret"].nunique() > 1
+    assert found["regret"].max() < 1e-12
 
 
 def test_a_cut_line_is_done_again(tmp_path: Path, table_path: Path) -> None:
