@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -107,6 +107,7 @@ class LogWarp:
     """
 
     zero: float = 1e-12
+    unit: ClassVar[float] = 1.0
 
     def forward(self, values: Tensor) -> Tensor:
         """Return minus the log of minus the values."""
@@ -120,6 +121,40 @@ class LogWarp:
     def admits(self, value: float) -> bool:
         """Return whether the value is no more above 0 than what a loss of 0 is read as is below it."""
         return value <= self.zero
+
+
+@dataclass(frozen=True)
+class ShiftedLogWarp:
+    """Log of a positive loss plus a constant, turned so that larger is better, in units of its own.
+
+    Far above the constant it is a log, so that a training that diverged lies a few units off; far below it is straight,
+    so that no loss can be expected to fall by decades that would not be seen.
+
+    Args:
+        shift: The constant, above 0.
+        unit: Difference of the logs that maps to 1.
+
+    Example:
+        >>> import torch
+        >>> ShiftedLogWarp(2.0).forward(torch.tensor([-2.0, -0.1, 0.0, -2e6], dtype=torch.float64))
+        tensor([  0.0000,   0.6444,   0.6931, -13.1224], dtype=torch.float64)
+    """
+
+    shift: float
+    unit: float = 1.0
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return how far the log of the shifted loss lies below that of twice the constant, in units."""
+        return (math.log(2.0 * self.shift) - torch.log((-values).clamp_min(0.0) + self.shift)) / self.unit
+
+    def inverse(self, latent: Tensor) -> Tensor:
+        """Return the value, not below -1e100; what lies beyond a loss of 0 keeps its order, up to the constant."""
+        log = (math.log(2.0 * self.shift) - self.unit * latent).clamp_max(_LARGEST_LOG)
+        return self.shift - torch.exp(log)
+
+    def admits(self, value: float) -> bool:
+        """Return whether the value is a loss."""
+        return value <= 0.0
 
 
 @dataclass(frozen=True)
@@ -220,8 +255,8 @@ def unwarp_moments(warp: Warp, mean: Tensor, variance: Tensor) -> Prediction:
         return Prediction(mean=mean, std=variance.clamp_min(0.0).sqrt())
     nodes, weights = gauss_hermite(_NODES)
     std = variance.clamp_min(0.0).sqrt()
-    if isinstance(warp, LogWarp):
-        std = std.clamp_max(_WIDEST_LOG)
+    if isinstance(warp, LogWarp | ShiftedLogWarp):
+        std = std.clamp_max(_WIDEST_LOG / warp.unit)
     middle = warp.inverse(mean)
     first, second = torch.zeros_like(mean), torch.zeros_like(mean)
     for node, weight in zip(nodes, weights, strict=True):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from at2.surrogate.transfer.belief import WeightedBelief
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.transfer.settling import SettlingBelief
 from at2.surrogate.transfer.view import View, is_time_to_settle
-from at2.surrogate.warp import AffineWarp, LogitWarp, Warp, choose_warp
+from at2.surrogate.warp import AffineWarp, LogitWarp, LogWarp, ShiftedLogWarp, Warp, choose_warp
+
+_LARGEST_SHARE = -1.0  # the poorest that an error rate can be; what lies below is a loss without an upper end
+_STRAIGHT = 4.0  # medians of a loss, up to which it is seen on a line that is about straight
+_FURTHEST = 3.0  # mean distances of good readings from the median, beyond which a poor one counts no more
 
 
 def cold_belief(warp: Warp, *, values: Callable[[], Posterior], readings: Callable[[], Posterior]) -> SettlingBelief:
@@ -29,11 +35,23 @@ def cold_belief(warp: Warp, *, values: Callable[[], Posterior], readings: Callab
 
 
 def _unit_of(values: Tensor) -> Warp:
-    """Log odds for shares; for any other metric, what makes the readings of order 1."""
+    """Log odds for shares; for any other metric, what makes the readings of order 1.
+
+    A loss above 1 has no upper end: trainings that diverge must not set the unit of those that do not.
+    """
     warp = choose_warp(values)
     if isinstance(warp, LogitWarp):
         return warp
     centre = values.median()
-    spread = (values - centre).abs().mean()
-    unit = spread if float(spread) > 0.0 else centre.abs()
-    return AffineWarp(float(centre), float(unit) or 1.0)
+    if isinstance(warp, LogWarp) and float(values.min()) < _LARGEST_SHARE and float(centre) < 0.0:
+        shifted = ShiftedLogWarp(-_STRAIGHT * float(centre))
+        return replace(shifted, unit=float(_spread(shifted.forward(values))) or 1.0)
+    unit = (values - centre).abs().mean()
+    return AffineWarp(float(centre), float(unit) or abs(float(centre)) or 1.0)
+
+
+def _spread(latent: Tensor) -> Tensor:
+    """Mean distance from the median, in which poor readings count for no more than three times what good ones do."""
+    distance = latent - latent.median()
+    good = distance[distance > 0.0]
+    return distance.abs().clamp_max(_FURTHEST * good.mean() if len(good) else torch.inf).mean()

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from at2.surrogate import History, WeightedSources
+from at2.surrogate import Belief, History, WeightedSources
 from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.transfer.prior import prior_without_sources
+from at2.surrogate.warp import AffineWarp, ShiftedLogWarp
 from tests.surrogate.transfer.problems import small_curves
 
 FEATURES = torch.linspace(0, 1, 6, dtype=torch.float64)[:, None]
@@ -18,12 +19,51 @@ def test_the_unit_of_the_metric_does_not_matter() -> None:
     for k, (config, epoch) in enumerate([(0, 0), (3, 0), (3, 1), (1, 0), (5, 0), (5, 1)]):
         value = 10.0 * [-0.3, 0.4, 0.5, 0.1, 0.2, -0.9][k]
         plain.observe(config, epoch, value)
-        other.observe(config, epoch, 1e6 * value - 3e7)
-    torch.testing.assert_close(other.values().mean, 1e6 * plain.values().mean - 3e7, rtol=1e-6, atol=1.0)
+        other.observe(config, epoch, 1e6 * value + 3e7)
+    torch.testing.assert_close(other.values().mean, 1e6 * plain.values().mean + 3e7, rtol=1e-6, atol=1.0)
     torch.testing.assert_close(other.values().std, 1e6 * plain.values().std, rtol=1e-5, atol=1.0)
 
 
-@pytest.mark.parametrize("values", [[0.5] * 6, [1e-3] * 6, [0.0] * 6, [-4e20, 1.0, 2.0, 3.0, 2.0, 1.0]])
+def observe_losses(*losses: float, unit: float = 1.0) -> Belief:
+    belief = WeightedSources().fit(EMPTY)
+    for k, loss in enumerate(losses):
+        belief.observe(k % 6, k // 6, -unit * loss)
+    return belief
+
+
+LOSSES = (2.3, 2.4, 0.9, 2.2, 3.0, 0.4, 2.3, 2.4, 0.5, 2.1, 2.9, 0.3)
+
+
+def test_the_unit_of_a_loss_does_not_matter() -> None:
+    plain, other = observe_losses(*LOSSES), observe_losses(*LOSSES, unit=1e6)
+    torch.testing.assert_close(other.values().mean, 1e6 * plain.values().mean, rtol=1e-6, atol=0.0)
+
+
+def test_a_training_that_diverges_does_not_set_the_unit_of_the_others() -> None:
+    sound, diverged = (observe_losses(*LOSSES[:6], last, *LOSSES[7:]) for last in (3.0, 3e9))
+    good, bad = 5, 3
+    for belief in (sound, diverged):
+        values = belief.values().mean
+        assert float(values[good]) == pytest.approx(-0.2, abs=0.3)
+        assert float(values[bad]) == pytest.approx(-1.8, abs=0.5)
+
+
+def test_error_rates_are_seen_on_a_straight_line() -> None:
+    assert isinstance(observe_losses(0.9, 0.4, 0.3).warp, AffineWarp)
+    assert isinstance(observe_losses(1.2, 0.4, 0.3).warp, ShiftedLogWarp)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.5] * 6,
+        [1e-3] * 6,
+        [0.0] * 6,
+        [-4e20, 1.0, 2.0, 3.0, 2.0, 1.0],
+        [-4e20, -1.0, 0.0, 0.0, -1.0, 0.0],
+        [-1e30] * 6,
+    ],
+)
 def test_odd_readings_leave_it_finite(values: list[float]) -> None:
     belief = WeightedSources().fit(EMPTY)
     for config, value in enumerate(values):
