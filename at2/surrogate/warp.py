@@ -22,6 +22,7 @@ _ROUNDING = 1e-6  # of the median loss, or the range of a share: what lies outsi
 _LEAST_LOSS = 1e-300  # smaller losses may have no logarithm
 _LARGEST_LOG = 230.0  # of a loss that is predicted: 1e100, whose square still is a number
 _WIDEST_LOG = 2.0  # standard deviation of the log of a loss, beyond which its mean says nothing of where it lies
+_BEYOND = 1e-6  # what a loss that is expected below 0 counts there, so that the order is kept
 _NODES = 11  # Gauss-Hermite nodes: exact for polynomials up to degree 21
 
 
@@ -131,26 +132,29 @@ class ShiftedLogWarp:
     so that no loss can be expected to fall by decades that would not be seen.
 
     Args:
+        centre: Oriented value that maps to 0: minus a loss.
         shift: The constant, above 0.
         unit: Difference of the logs that maps to 1.
 
     Example:
         >>> import torch
-        >>> ShiftedLogWarp(2.0).forward(torch.tensor([-2.0, -0.1, 0.0, -2e6], dtype=torch.float64))
+        >>> ShiftedLogWarp(-2.0, shift=2.0).forward(torch.tensor([-2.0, -0.1, 0.0, -2e6], dtype=torch.float64))
         tensor([  0.0000,   0.6444,   0.6931, -13.1224], dtype=torch.float64)
     """
 
+    centre: float
     shift: float
     unit: float = 1.0
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return how far the log of the shifted loss lies below that of twice the constant, in units."""
-        return (math.log(2.0 * self.shift) - torch.log((-values).clamp_min(0.0) + self.shift)) / self.unit
+        """Return how far the log of the shifted loss lies below that of the centre, in units."""
+        return (math.log(self.shift - self.centre) - torch.log((-values).clamp_min(0.0) + self.shift)) / self.unit
 
     def inverse(self, latent: Tensor) -> Tensor:
-        """Return the value, not below -1e100; what lies beyond a loss of 0 keeps its order, up to the constant."""
-        log = (math.log(2.0 * self.shift) - self.unit * latent).clamp_max(_LARGEST_LOG)
-        return self.shift - torch.exp(log)
+        """Return the value, not below -1e100; beyond a loss of 0, where nothing can be, only the order is kept."""
+        log = (math.log(self.shift - self.centre) - self.unit * latent).clamp_max(_LARGEST_LOG)
+        value = self.shift - torch.exp(log)
+        return torch.where(value > 0.0, _BEYOND * value, value)
 
     def admits(self, value: float) -> bool:
         """Return whether the value is a loss."""

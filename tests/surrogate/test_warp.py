@@ -17,7 +17,7 @@ from at2.surrogate.warp import (
 )
 
 
-@pytest.mark.parametrize("warp", [IdentityWarp(), LogitWarp(), LogWarp(), ShiftedLogWarp(1.0)])
+@pytest.mark.parametrize("warp", [IdentityWarp(), LogitWarp(), LogWarp(), ShiftedLogWarp(-1.0, shift=1.0)])
 @pytest.mark.parametrize("mean", [-2000.0, -300.0, 0.0, 300.0, 2000.0])
 @pytest.mark.parametrize("variance", [0.0, 1.0, 1e6])
 def test_moments_are_finite_however_wild_the_belief(warp: Warp, mean: float, variance: float) -> None:
@@ -125,13 +125,13 @@ def test_a_loss_of_which_nothing_is_known_is_expected_near_its_median() -> None:
 
 
 def test_a_shifted_log_goes_there_and_back_and_ends_at_0() -> None:
-    warp, losses = ShiftedLogWarp(0.5, unit=0.7), -torch.tensor([1e20, 700.0, 2.0, 0.5, 1e-3, 0.0]).double()
+    warp, losses = ShiftedLogWarp(-0.5, shift=0.5, unit=0.7), -torch.tensor([1e20, 700.0, 2.0, 0.5, 1e-3, 0.0]).double()
     latent = warp.forward(losses)
     assert latent.tolist() == sorted(latent.tolist())
     torch.testing.assert_close(warp.inverse(latent), losses, rtol=1e-9, atol=1e-12)
     beyond = warp.inverse(torch.tensor([1.5, 2.0, 50.0]).double())  # of a loss below 0: the order stays
     assert beyond.tolist() == sorted(beyond.tolist())
-    assert 0.0 < float(beyond[0]) < float(beyond[2]) <= 0.5
+    assert 0.0 < float(beyond[0]) < float(beyond[2]) <= 1e-6
     assert math.isfinite(float(warp.inverse(torch.tensor(-1e9).double())))
     assert warp.admits(-3.0)
     assert not warp.admits(0.1)

@@ -14,7 +14,7 @@ from at2.surrogate.transfer.settling import SettlingBelief
 from at2.surrogate.transfer.view import View, is_time_to_settle
 from at2.surrogate.warp import AffineWarp, LogitWarp, LogWarp, ShiftedLogWarp, Warp, choose_warp
 
-_LARGEST_SHARE = -1.0  # the poorest that an error rate can be; what lies below is a loss without an upper end
+_LARGEST_SHARE = -1.0  # the poorest that an error rate can be
 _STRAIGHT = 4.0  # medians of a loss, up to which it is seen on a line that is about straight
 _FURTHEST = 3.0  # mean distances of good readings from the median, beyond which a poor one counts no more
 
@@ -44,7 +44,7 @@ def _unit_of(values: Tensor) -> Warp:
         return warp
     centre = values.median()
     if isinstance(warp, LogWarp) and float(values.min()) < _LARGEST_SHARE and float(centre) < 0.0:
-        shifted = ShiftedLogWarp(-_STRAIGHT * float(centre))
+        shifted = ShiftedLogWarp(float(centre), shift=-_STRAIGHT * float(centre))
         return replace(shifted, unit=float(_spread(shifted.forward(values))) or 1.0)
     unit = (values - centre).abs().mean()
     return AffineWarp(float(centre), float(unit) or abs(float(centre)) or 1.0)
