@@ -21,7 +21,7 @@ from at2.recommend.query import Query, Recommendation
 from at2.recommend.report import HistoryReport
 from at2.recommend.run import Run
 from at2.recommend.runlog import RunLog
-from at2.recommend.stopping import Gauge, StoppingRule, probability_within
+from at2.recommend.stopping import Gauge, StoppingRule, gain_of_an_epoch, probability_within
 from at2.recommend.ucb import default_acquisition
 from at2.surrogate import Belief, EpochCosts, Surrogate, make_surrogate
 
@@ -217,20 +217,20 @@ class Recommender:
         state = self.state()
         if self._run.stopped is not None or not bool((state.horizon > 0).any()):
             return None
-        choice = self._choose(state)
+        choice = self._acquisition.choose(self._outlook(), state)
         prospect = None if self.stopping.utility is None else self._prospect(state, choice)
         reason = self._reason_to_stop(prospect, state)
         if reason is not None:
             if not self._run.ledger.pending:  # what is still out may change the answer
                 self._run.stop(reason)
             return None
-        return self._run.ask(choice.config, expected_gain=_gain_of_an_epoch(choice, prospect, state))
+        return self._run.ask(choice.config, expected_gain=gain_of_an_epoch(choice, prospect, state))
 
     def expected_gain(self) -> float:
         """Return what the next epochs are expected to gain per unit of the budget, in the unit of the metric.
 
-        Where it falls below `utility`, the run stops; 0 where nothing is left to ask for. With ``goal="train"`` a run
-        with a `utility` keeps account of what came of such expectations, and lowers them where too little did.
+        Where it falls below `utility`, the run stops; 0 where nothing is left to ask for. With ``goal="train"`` and a
+        `utility` it is lower where too little came of such expectations.
         """
         state = self.state()
         return self._believed(self._prospect(state)) if bool((state.horizon > 0).any()) else 0.0
@@ -262,12 +262,9 @@ class Recommender:
         state = self.state()
         choices: list[Choice] = []
         while len(choices) < n and bool((state.horizon > 0).any()):
-            choices.append(self._choose(state))
+            choices.append(self._acquisition.choose(self._outlook(), state))
             state.horizon[choices[-1].config] = 0
         return choices
-
-    def _choose(self, state: SearchState) -> Choice:
-        return self._acquisition.choose(self._outlook(), state)
 
     def _outlook(self) -> Belief:
         """The belief, with queries that are still out as if they came back as expected."""
@@ -400,11 +397,3 @@ class Recommender:
             raise TableError(f"the journal {place} was written with another history; pass the table it was made with")
         recommender._run.replay(log, path=place)
         return recommender
-
-
-def _gain_of_an_epoch(choice: Choice, prospect: Choice | None, state: SearchState) -> float | None:
-    """What the next epoch of a choice is expected to gain, where it is that of the best prospect."""
-    if prospect is None or prospect.config != choice.config:
-        return None
-    config, one = torch.tensor([choice.config]), torch.tensor([1])
-    return prospect.gain * float(state.price(config, one)[0])

@@ -111,6 +111,14 @@ class Gauge:
         return 1.0 if self._latent else share_that_came(told, sign=sign)
 
 
+def gain_of_an_epoch(choice: Choice, prospect: Choice | None, state: SearchState) -> float | None:
+    """Return what the next epoch of a choice is expected to gain, where it is that of the best prospect; else None."""
+    if prospect is None or prospect.config != choice.config:
+        return None
+    config, one = torch.tensor([choice.config]), torch.tensor([1])
+    return prospect.gain * float(state.price(config, one)[0])
+
+
 def share_that_came(told: Sequence[Told], *, sign: float) -> float:
     """Return how much of what epochs were expected to gain they gained, at most 1.
 
