@@ -11,6 +11,7 @@ from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, Knowled
 from at2.recommend.finish import FinishIncumbent
 from at2.recommend.ledger import SearchState
 from at2.recommend.pilot import Pilot
+from at2.recommend.subset import RandomSubset
 from at2.surrogate import Belief, Prediction, Surrogate
 
 
@@ -76,12 +77,13 @@ def default_acquisition(
         goal: ``"recommend"`` or ``"train"``.
         priced: Whether the run may end at any time because epochs have a price; then what is trained best improves
             step by step, rather than in the last epochs of the budget.
-        alone: Whether there is no source task, so that a pilot has to say how curves go.
-        seed: Seed of that pilot.
+        alone: Whether there is no source task, so that a pilot has to say how curves go, among as many configurations
+            as the budget has epochs.
+        seed: Seed of that pilot and of which configurations these are.
     """
     if isinstance(surrogate, PublishedWithUcb):
         return UpperConfidenceBound(surrogate.ucb_beta)
     rule: Acquisition = ExpectedBest() if priced else FinishIncumbent()
     if goal == "recommend":
         rule = KnowledgeGradient()
-    return Pilot(rule, seed=seed) if alone else rule
+    return RandomSubset(Pilot(rule, seed=seed), seed=seed) if alone else rule

@@ -19,6 +19,7 @@ from at2.cli.main import cli
 from at2.errors import BudgetError, FileError, UnknownNameError
 from at2.recommend import Budget, FinishIncumbent, KnowledgeGradient
 from at2.recommend.pilot import Pilot
+from at2.recommend.subset import RandomSubset
 from at2.recommend.ucb import UpperConfidenceBound
 from at2.tables import LearningCurveTable, Metric
 
@@ -138,7 +139,9 @@ def test_a_surrogate_brings_its_own_rule() -> None:
     case, alone = Case("c", ("a",)), Case("c", (), seed=3)
     assert isinstance(_SharedFit("at2:at2-2021").acquisition(case), UpperConfidenceBound)
     assert isinstance(_SharedFit("at2").acquisition(case), KnowledgeGradient)
-    assert _SharedFit("at2").acquisition(alone) == Pilot(KnowledgeGradient(), seed=alone.tuner_seed)
+    assert _SharedFit("at2").acquisition(alone) == RandomSubset(
+        Pilot(KnowledgeGradient(), seed=alone.tuner_seed), seed=alone.tuner_seed
+    )
 
 
 def test_standings_of_nothing_but_failures(tmp_path: Path, table_path: Path) -> None:
