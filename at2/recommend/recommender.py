@@ -111,7 +111,6 @@ class Recommender:
         self.stopping = StoppingRule(utility=utility, tolerance=tolerance, confidence=confidence)
         self._device = None if device is None else usable_device(device, dtype=torch.float64)
         self._surrogate = make_surrogate(surrogate) if isinstance(surrogate, str) else surrogate
-        self._gauge = Gauge(trained=goal == "train")
         self.problem = build_problem(
             table,
             target=target,
@@ -128,6 +127,7 @@ class Recommender:
         self._acquisition = acquisition or default_acquisition(
             self._surrogate, goal, priced=utility is not None, alone=alone, seed=seed
         )
+        self._gauge = Gauge(trained=goal == "train", asked=self._acquisition)
         costs = EpochCosts(n_config, self.problem.source_seconds, self.problem.history.features)
         ledger = Ledger(self.problem.is_candidate, n_epoch=self.problem.history.n_epoch, budget=budget, costs=costs)
         header = make_header(

@@ -17,6 +17,7 @@ from at2.errors import StoppingError
 from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient, rank_by_promise
 from at2.recommend.ledger import SearchState, Told
 from at2.recommend.query import ConfigId
+from at2.recommend.subset import with_the_subset_of
 from at2.surrogate import Belief
 
 CONFIDENCE = 0.9
@@ -90,10 +91,11 @@ class Gauge:
 
     Args:
         trained: Whether the best trained model counts, rather than the configuration to train later.
+        asked: The rule that chooses them: what it never starts gains nothing.
     """
 
-    def __init__(self, *, trained: bool) -> None:
-        self.rule: Acquisition = ExpectedBest() if trained else KnowledgeGradient()
+    def __init__(self, *, trained: bool, asked: Acquisition) -> None:
+        self.rule = with_the_subset_of(asked, ExpectedBest() if trained else KnowledgeGradient())
         self._latent = not trained  # the unit of the rule's gains: the belief's, or the metric's
 
     def in_metric(self, choice: Choice, belief: Belief, state: SearchState) -> Choice:

@@ -56,6 +56,11 @@ class RandomSubset:
         return replace(state, horizon=horizon) if bool((horizon > 0).any()) else state
 
 
+def with_the_subset_of(asked: Acquisition, rule: Acquisition) -> Acquisition:
+    """Return a rule that chooses among what another one starts: its subset, or everything."""
+    return replace(asked, then=rule) if isinstance(asked, RandomSubset) else rule
+
+
 def _size(state: SearchState, n_epoch: int) -> int:
     """How many epochs the budget pays for, spent and left; more where trainings are short."""
     n_budget = float(state.done.sum()) + state.left / float(state.cost.median())

@@ -8,7 +8,7 @@ import torch
 
 from at2.errors import StoppingError
 from at2.recommend import Budget, Query, Recommender, SearchState
-from at2.recommend.acquisition import ExpectedBest
+from at2.recommend.acquisition import ExpectedBest, KnowledgeGradient
 from at2.recommend.ledger import Told
 from at2.recommend.stopping import (
     Gauge,
@@ -181,8 +181,8 @@ def test_what_came_of_expectations_is_counted_over_the_later_half() -> None:
 
 def test_only_what_shows_is_held_against_expectations() -> None:
     flat = told((0.9, 0.1), *[(0.9, 0.1)] * 20)
-    assert Gauge(trained=False).share(flat, sign=1.0) == 1.0
-    assert Gauge(trained=True).share(flat, sign=1.0) == pytest.approx(10 / 20)
+    assert Gauge(trained=False, asked=KnowledgeGradient()).share(flat, sign=1.0) == 1.0
+    assert Gauge(trained=True, asked=KnowledgeGradient()).share(flat, sign=1.0) == pytest.approx(10 / 20)
 
 
 def test_a_run_with_a_price_lowers_expectations_that_do_not_come_true(

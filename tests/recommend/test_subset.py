@@ -1,6 +1,8 @@
 """at2/recommend/subset.py: a run without sources looks at as many configurations as its budget could try."""
 
+import math
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import pytest
 import torch
@@ -114,3 +116,17 @@ def test_a_small_budget_has_a_hundred_to_choose_from() -> None:
 def test_an_empty_subset_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one configuration, got least=0"):
         RandomSubset(Spy(), least=0)
+
+
+@pytest.mark.parametrize("goal", ["recommend", "train"])
+def test_what_epochs_may_gain_is_judged_within_it(goal: Literal["recommend", "train"]) -> None:
+    configs = [{"lr": 10.0 ** -(1 + row / 100)} for row in range(300)]
+    rec = Recommender(
+        target="mine", candidates=configs, n_epoch=20, budget=Budget(epochs=40), seed=5, goal=goal, utility=1e-9
+    )
+    expected = []
+    while (query := rec.ask()) is not None:
+        expected.append(query.expected_gain)
+        rec.tell(query, 0.9 - 0.1 * abs(math.log10(query.config["lr"]) + 3) - 0.3 / query.epoch)
+    assert len(expected) == 40
+    assert None not in expected[16:]  # once the pilot is over, the rule that is asked is the one that judges
