@@ -11,6 +11,7 @@ from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, Knowled
 from at2.recommend.finish import FinishIncumbent
 from at2.recommend.ledger import SearchState
 from at2.recommend.pilot import Pilot
+from at2.recommend.promotion import Promotion
 from at2.recommend.subset import RandomSubset
 from at2.surrogate import Belief, Prediction, Surrogate
 
@@ -78,12 +79,12 @@ def default_acquisition(
         priced: Whether the run may end at any time because epochs have a price; then what is trained best improves
             step by step, rather than in the last epochs of the budget.
         alone: Whether there is no source task, so that a pilot has to say how curves go, among as many configurations
-            as the budget has epochs.
+            as the budget has epochs, and none is taken far ahead of all others where a recommendation is wanted.
         seed: Seed of that pilot and of which configurations these are.
     """
     if isinstance(surrogate, PublishedWithUcb):
         return UpperConfidenceBound(surrogate.ucb_beta)
     rule: Acquisition = ExpectedBest() if priced else FinishIncumbent()
     if goal == "recommend":
-        rule = KnowledgeGradient()
+        rule = Promotion(KnowledgeGradient()) if alone else KnowledgeGradient()
     return RandomSubset(Pilot(rule, seed=seed), seed=seed) if alone else rule

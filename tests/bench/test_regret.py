@@ -19,6 +19,7 @@ from at2.cli.main import cli
 from at2.errors import BudgetError, FileError, UnknownNameError
 from at2.recommend import Budget, FinishIncumbent, KnowledgeGradient
 from at2.recommend.pilot import Pilot
+from at2.recommend.promotion import Promotion
 from at2.recommend.subset import RandomSubset
 from at2.recommend.ucb import UpperConfidenceBound
 from at2.tables import LearningCurveTable, Metric
@@ -140,7 +141,7 @@ def test_a_surrogate_brings_its_own_rule() -> None:
     assert isinstance(_SharedFit("at2:at2-2021").acquisition(case), UpperConfidenceBound)
     assert isinstance(_SharedFit("at2").acquisition(case), KnowledgeGradient)
     assert _SharedFit("at2").acquisition(alone) == RandomSubset(
-        Pilot(KnowledgeGradient(), seed=alone.tuner_seed), seed=alone.tuner_seed
+        Pilot(Promotion(KnowledgeGradient()), seed=alone.tuner_seed), seed=alone.tuner_seed
     )
 
 

@@ -7,6 +7,7 @@ import torch
 
 from at2.recommend import Acquisition, Budget, Choice, KnowledgeGradient, Recommender, SearchState
 from at2.recommend.pilot import Pilot
+from at2.recommend.promotion import Promotion
 from at2.recommend.subset import RandomSubset
 from at2.recommend.ucb import default_acquisition
 from at2.surrogate import Belief, WeightedSources
@@ -82,7 +83,7 @@ def test_a_run_without_sources_starts_with_it() -> None:
 def test_it_is_left_out_with_sources_and_with_a_rule_of_ones_own() -> None:
     assert default_acquisition(WeightedSources(), "recommend") == KnowledgeGradient()
     alone = default_acquisition(WeightedSources(), "recommend", alone=True)
-    assert alone == RandomSubset(Pilot(KnowledgeGradient()))
+    assert alone == RandomSubset(Pilot(Promotion(KnowledgeGradient())))
     own: Acquisition = First()
     rec = Recommender(make_table(), target="dogs", sources=[], budget=Budget(epochs=30), acquisition=own)
     assert play(rec, 4) == [(100, 1), (100, 2), (100, 3), (100, 4)]

@@ -9,6 +9,7 @@ import torch
 
 from at2.recommend import Budget, Choice, KnowledgeGradient, Recommender, SearchState
 from at2.recommend.pilot import Pilot
+from at2.recommend.promotion import Promotion
 from at2.recommend.subset import RandomSubset
 from at2.recommend.ucb import default_acquisition
 from at2.surrogate import Belief, WeightedSources
@@ -90,7 +91,7 @@ def test_where_nothing_else_is_left_anything_may_start() -> None:
 def test_it_goes_with_runs_without_sources_only() -> None:
     assert default_acquisition(WeightedSources(), "recommend") == KnowledgeGradient()
     alone = default_acquisition(WeightedSources(), "recommend", alone=True, seed=3)
-    assert alone == RandomSubset(Pilot(KnowledgeGradient(), seed=3), seed=3)
+    assert alone == RandomSubset(Pilot(Promotion(KnowledgeGradient()), seed=3), seed=3)
 
 
 @pytest.mark.parametrize("budget", [Budget(epochs=12), Budget(seconds=12.0)])

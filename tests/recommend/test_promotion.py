@@ -1,0 +1,88 @@
+"""at2/recommend/promotion.py: no configuration goes far ahead of all others."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from at2.recommend import Budget, FinishIncumbent, KnowledgeGradient, Recommender
+from at2.recommend.pilot import Pilot
+from at2.recommend.promotion import Promotion
+from at2.recommend.subset import RandomSubset
+from at2.recommend.ucb import default_acquisition
+from at2.surrogate import WeightedSources
+from tests.recommend.conftest import make_table
+from tests.recommend.test_pilot import First, make_state
+from tests.recommend.test_subset import Spy
+
+
+def offered(done: list[int], *, failed: tuple[int, ...] = (), n_config: int = 3, share: float = 0.5) -> set[int]:
+    spy = Spy()
+    state = make_state(done, n_epoch=20, failed=failed)
+    Promotion(spy, n_config=n_config, share=share).choose(None, state)  # type: ignore[arg-type]
+    return set(torch.nonzero(spy.seen[0])[:, 0].tolist())
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"),
+    [
+        ([7, 4, 4, 0], {0, 1, 2, 3}),  # the eighth epoch: three have read half of eight
+        ([8, 4, 4, 0], {1, 2, 3}),  # the ninth: none but itself has read five
+        ([8, 5, 4, 0], {1, 2, 3}),
+        ([8, 5, 5, 0], {0, 1, 2, 3}),
+        ([9, 9, 3, 0], {2, 3}),
+        ([0, 0, 0, 0], {0, 1, 2, 3}),
+        ([1, 0, 0, 0], {0, 1, 2, 3}),  # a second reading needs no company
+        ([2, 0, 0, 0], {1, 2, 3}),
+    ],
+)
+def test_two_others_have_come_half_as_far(done: list[int], expected: set[int]) -> None:
+    assert offered(done) == expected
+
+
+def test_share_and_number_are_arguments() -> None:
+    assert offered([8, 3, 3, 0], share=1 / 3) == {0, 1, 2, 3}
+    assert offered([8, 5, 0, 0], n_config=2) == {0, 1, 2, 3}
+    assert offered([8, 0, 0, 0], n_config=1) == {0, 1, 2, 3}
+
+
+def test_what_has_failed_is_no_company() -> None:
+    assert offered([8, 5, 5, 0], failed=(2,)) == {3}
+    assert offered([8, 5, 5, 5], failed=(2,)) == {0, 1, 3}
+
+
+def test_few_candidates_are_company_for_each_other() -> None:
+    assert offered([9, 5]) == {0, 1}
+    assert offered([10, 5]) == {1}
+    assert offered([10]) == {0}
+
+
+def test_where_nothing_else_may_be_asked_the_rule_is_free() -> None:
+    spy = Spy()
+    state = make_state([8, 2, 2], n_epoch=20)
+    busy = replace(state, horizon=torch.tensor([12, 0, 0]))  # the others are being trained
+    assert Promotion(spy).choose(None, busy).config == 0  # type: ignore[arg-type]
+
+
+def test_a_run_without_sources_keeps_to_it() -> None:
+    rec = Recommender(make_table(), target="dogs", sources=[], budget=Budget(epochs=30))
+    done: dict[object, int] = {}
+    while (query := rec.ask()) is not None:
+        done[query.config_id] = query.epoch
+        assert 2 * sorted(done.values())[-3:][0] >= query.epoch or query.epoch <= 2
+        rec.tell(query, 0.1 * query.epoch)
+    assert len(done) > 2
+
+
+def test_it_is_for_recommendations_without_sources() -> None:
+    model = WeightedSources()
+    assert default_acquisition(model, "recommend") == KnowledgeGradient()
+    alone = default_acquisition(model, "recommend", alone=True)
+    assert alone == RandomSubset(Pilot(Promotion(KnowledgeGradient())))
+    assert default_acquisition(model, "train", alone=True) == RandomSubset(Pilot(FinishIncumbent()))
+
+
+@pytest.mark.parametrize(("n_config", "share"), [(0, 0.5), (3, 0.0), (3, 1.5)])
+def test_numbers_out_of_range_are_refused(n_config: int, share: float) -> None:
+    with pytest.raises(ValueError, match="at least one configuration and a share in"):
+        Promotion(First(), n_config=n_config, share=share)
