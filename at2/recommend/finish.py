@@ -38,7 +38,7 @@ class FinishIncumbent:
             on the best. All that were tried may.
     """
 
-    explore: KnowledgeGradient = field(default_factory=KnowledgeGradient)
+    explore: Acquisition = field(default_factory=KnowledgeGradient)
     improve: Acquisition = field(default_factory=ExpectedBest)
     n_new: int = 128
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from at2.recommend import Budget, FinishIncumbent, KnowledgeGradient, Recommender
+from at2.recommend import Budget, ExpectedBest, FinishIncumbent, KnowledgeGradient, Recommender
 from at2.recommend.pilot import Pilot
 from at2.recommend.promotion import Promotion
 from at2.recommend.subset import RandomSubset
@@ -74,12 +74,14 @@ def test_a_run_without_sources_keeps_to_it() -> None:
     assert len(done) > 2
 
 
-def test_it_is_for_recommendations_without_sources() -> None:
+def test_it_is_for_runs_without_sources() -> None:
     model = WeightedSources()
     assert default_acquisition(model, "recommend") == KnowledgeGradient()
     alone = default_acquisition(model, "recommend", alone=True)
     assert alone == RandomSubset(Pilot(Promotion(KnowledgeGradient())))
-    assert default_acquisition(model, "train", alone=True) == RandomSubset(Pilot(FinishIncumbent()))
+    train = default_acquisition(model, "train", alone=True)
+    assert train == RandomSubset(Pilot(FinishIncumbent(explore=Promotion(KnowledgeGradient()))))
+    assert default_acquisition(model, "train", alone=True, priced=True) == RandomSubset(Pilot(ExpectedBest()))
 
 
 @pytest.mark.parametrize(("n_config", "share"), [(0, 0.5), (3, 0.0), (3, 1.5)])
