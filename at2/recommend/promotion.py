@@ -1,4 +1,4 @@
-"""How far a run without any source may train one configuration while it has hardly read the others."""
+"""How far a run that learns little from sources may train one configuration while it has hardly read the others."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from at2.surrogate import Belief
 class Promotion:
     """Takes a configuration to an epoch only once several have been read for a part of that; another rule chooses.
 
-    How curves go on is learnt from few of them where there is no source, and leading ones seem to have more to tell
-    than they do: the knowledge gradient takes one or two nearly to their ends while what comes next was read twice.
-    Successive halving compares several at every length, but says which; here the rule that chooses does.
+    How curves go on is learnt from few of them where there is no source, or where sources do not agree, and leading
+    ones seem to have more to tell than they do: the knowledge gradient takes one or two nearly to their ends while what
+    comes next was read twice. Successive halving compares several at every length, and says which; here the rule that
+    chooses does. Where sources agree in full, it chooses freely.
 
     Args:
         then: Rule that chooses.
         n_config: Configurations that must have come that far, the one that is taken on among them; where there are
             fewer, all of them.
-        share: Part of the epoch, in (0, 1].
+        share: Part of the epoch where nothing is learnt from sources, in (0, 1]; elsewhere in proportion to
+            `Belief.doubt`.
 
     Raises:
         ValueError: If a number is out of range.
@@ -46,11 +48,11 @@ class Promotion:
 
     def choose(self, belief: Belief, state: SearchState) -> Choice:
         """Return the configuration to advance by one epoch."""
-        horizon = torch.where(self._allowed(state), state.horizon, 0)
+        horizon = torch.where(self._allowed(state, self.share * belief.doubt), state.horizon, 0)
         return self.then.choose(belief, replace(state, horizon=horizon) if bool((horizon > 0).any()) else state)
 
-    def _allowed(self, state: SearchState) -> Tensor:
+    def _allowed(self, state: SearchState, share: float) -> Tensor:
         """Which configurations have company enough for one more epoch, ``(n_config,)``."""
         lengths = state.done[state.eligible]
         reached = lengths.topk(min(self.n_config, lengths.numel())).values[-1:]
-        return self.share * (state.done + 1) <= reached.clamp_min(1)
+        return share * (state.done + 1) <= reached.clamp_min(1)

@@ -79,12 +79,12 @@ def default_acquisition(
         priced: Whether the run may end at any time because epochs have a price; then what is trained best improves
             step by step, rather than in the last epochs of the budget.
         alone: Whether there is no source task, so that a pilot has to say how curves go, among as many configurations
-            as the budget has epochs, and none is taken far ahead of all others to explore.
+            as the budget has epochs.
         seed: Seed of that pilot and of which configurations these are.
     """
     if isinstance(surrogate, PublishedWithUcb):
         return UpperConfidenceBound(surrogate.ucb_beta)
-    rule: Acquisition = Promotion(KnowledgeGradient()) if alone else KnowledgeGradient()
+    rule: Acquisition = Promotion(KnowledgeGradient())
     if goal == "train":
         rule = ExpectedBest() if priced else FinishIncumbent(explore=rule)
     return RandomSubset(Pilot(rule, seed=seed), seed=seed) if alone else rule

@@ -61,6 +61,10 @@ class Belief(Protocol):
         """Length of a full training."""
 
     @property
+    def doubt(self) -> float:
+        """How little is learnt from sources, in [0, 1]: 1 without any and where they do not agree at all."""
+
+    @property
     def warp(self) -> Warp:
         """Map from oriented user units to latent units."""
 

@@ -45,6 +45,11 @@ class MixtureBelief:
         return self._hypotheses[0].n_epoch
 
     @property
+    def doubt(self) -> float:
+        """0: how far sources agree is not asked."""
+        return 0.0
+
+    @property
     def warp(self) -> Warp:
         """Map from oriented user units to latent units."""
         return self._warp

@@ -81,7 +81,7 @@ def test_a_run_without_sources_starts_with_it() -> None:
 
 
 def test_it_is_left_out_with_sources_and_with_a_rule_of_ones_own() -> None:
-    assert default_acquisition(WeightedSources(), "recommend") == KnowledgeGradient()
+    assert default_acquisition(WeightedSources(), "recommend") == Promotion(KnowledgeGradient())
     alone = default_acquisition(WeightedSources(), "recommend", alone=True)
     assert alone == RandomSubset(Pilot(Promotion(KnowledgeGradient())))
     own: Acquisition = First()

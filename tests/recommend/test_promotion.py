@@ -1,7 +1,8 @@
 """at2/recommend/promotion.py: no configuration goes far ahead of all others."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import pandas as pd
 import pytest
 import torch
 
@@ -11,15 +12,25 @@ from at2.recommend.promotion import Promotion
 from at2.recommend.subset import RandomSubset
 from at2.recommend.ucb import default_acquisition
 from at2.surrogate import WeightedSources
-from tests.recommend.conftest import make_table
+from at2.tables import LearningCurveTable
+from tests.recommend.conftest import N_CONFIG, N_EPOCH, TASKS, curves_of, make_table
 from tests.recommend.test_pilot import First, make_state
 from tests.recommend.test_subset import Spy
 
 
-def offered(done: list[int], *, failed: tuple[int, ...] = (), n_config: int = 3, share: float = 0.5) -> set[int]:
+@dataclass
+class Doubtful:
+    """A belief of which nothing but its doubt is asked."""
+
+    doubt: float = 1.0
+
+
+def offered(
+    done: list[int], *, failed: tuple[int, ...] = (), n_config: int = 3, share: float = 0.5, doubt: float = 1.0
+) -> set[int]:
     spy = Spy()
     state = make_state(done, n_epoch=20, failed=failed)
-    Promotion(spy, n_config=n_config, share=share).choose(None, state)  # type: ignore[arg-type]
+    Promotion(spy, n_config=n_config, share=share).choose(Doubtful(doubt), state)  # type: ignore[arg-type]
     return set(torch.nonzero(spy.seen[0])[:, 0].tolist())
 
 
@@ -46,6 +57,42 @@ def test_share_and_number_are_arguments() -> None:
     assert offered([8, 0, 0, 0], n_config=1) == {0, 1, 2, 3}
 
 
+def test_what_sources_say_takes_from_it() -> None:
+    assert offered([8, 0, 0, 0], doubt=0.0) == {0, 1, 2, 3}
+    assert offered([8, 2, 2, 0], doubt=0.4) == {0, 1, 2, 3}  # a fifth of nine
+    assert offered([8, 2, 2, 0], doubt=0.5) == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("sources", "turned", "expected"),
+    [
+        ([], False, 1.0),
+        (["ants"], False, 0.0),  # nothing speaks against a single one
+        (["ants", "bees", "cats"], False, 0.0),
+        (["ants", "bees"], True, 1.0),
+    ],
+)
+def test_sources_that_do_not_agree_leave_doubt(sources: list[str], turned: bool, expected: float) -> None:
+    curves = [curves_of(task) for task in range(4)]
+    curves[1] = -curves[1] if turned else curves[1]
+    table = LearningCurveTable.from_frame(
+        pd.DataFrame(
+            [
+                (task, config, epoch + 1, curves[number][config, epoch])
+                for number, task in enumerate(TASKS)
+                for config in range(N_CONFIG)
+                for epoch in range(N_EPOCH)
+            ],
+            columns=["task", "config_id", "epoch", "value"],
+        ),
+        pd.DataFrame({"config_id": range(N_CONFIG), "lr": [10.0**-config for config in range(N_CONFIG)]}),
+        metric="score",
+        maximize=True,
+    )
+    rec = Recommender(table, target="dogs", sources=sources, budget=Budget(epochs=30))
+    assert rec.belief.doubt == expected
+
+
 def test_what_has_failed_is_no_company() -> None:
     assert offered([8, 5, 5, 0], failed=(2,)) == {3}
     assert offered([8, 5, 5, 5], failed=(2,)) == {0, 1, 3}
@@ -61,7 +108,7 @@ def test_where_nothing_else_may_be_asked_the_rule_is_free() -> None:
     spy = Spy()
     state = make_state([8, 2, 2], n_epoch=20)
     busy = replace(state, horizon=torch.tensor([12, 0, 0]))  # the others are being trained
-    assert Promotion(spy).choose(None, busy).config == 0  # type: ignore[arg-type]
+    assert Promotion(spy).choose(Doubtful(), busy).config == 0  # type: ignore[arg-type]
 
 
 def test_a_run_without_sources_keeps_to_it() -> None:
@@ -74,9 +121,9 @@ def test_a_run_without_sources_keeps_to_it() -> None:
     assert len(done) > 2
 
 
-def test_it_is_for_runs_without_sources() -> None:
+def test_it_holds_back_exploration() -> None:
     model = WeightedSources()
-    assert default_acquisition(model, "recommend") == KnowledgeGradient()
+    assert default_acquisition(model, "recommend") == Promotion(KnowledgeGradient())
     alone = default_acquisition(model, "recommend", alone=True)
     assert alone == RandomSubset(Pilot(Promotion(KnowledgeGradient())))
     train = default_acquisition(model, "train", alone=True)

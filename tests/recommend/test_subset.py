@@ -89,7 +89,7 @@ def test_where_nothing_else_is_left_anything_may_start() -> None:
 
 
 def test_it_goes_with_runs_without_sources_only() -> None:
-    assert default_acquisition(WeightedSources(), "recommend") == KnowledgeGradient()
+    assert default_acquisition(WeightedSources(), "recommend") == Promotion(KnowledgeGradient())
     alone = default_acquisition(WeightedSources(), "recommend", alone=True, seed=3)
     assert alone == RandomSubset(Pilot(Promotion(KnowledgeGradient()), seed=3), seed=3)
 

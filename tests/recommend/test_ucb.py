@@ -6,6 +6,7 @@ import torch
 from at2.recommend import Budget, Recommender
 from at2.recommend.acquisition import ExpectedBest, KnowledgeGradient
 from at2.recommend.finish import FinishIncumbent
+from at2.recommend.promotion import Promotion
 from at2.recommend.ucb import UpperConfidenceBound, default_acquisition
 from at2.surrogate import KroneckerGP, Prediction
 from at2.surrogate.at2_2021 import AutoTuning2021
@@ -58,8 +59,8 @@ def test_a_negative_beta_is_refused():
 
 def test_a_surrogate_brings_its_rule():
     assert default_acquisition(AutoTuning2021(beta=0.5), "train") == UpperConfidenceBound(0.5)
-    assert default_acquisition(KroneckerGP(), "recommend") == KnowledgeGradient()
-    assert default_acquisition(KroneckerGP(), "train") == FinishIncumbent()
+    assert default_acquisition(KroneckerGP(), "recommend") == Promotion(KnowledgeGradient())
+    assert default_acquisition(KroneckerGP(), "train") == FinishIncumbent(explore=Promotion(KnowledgeGradient()))
     assert default_acquisition(KroneckerGP(), "train", priced=True) == ExpectedBest()
 
 

@@ -110,6 +110,11 @@ class VariationalBelief:
         return self._n_epoch
 
     @property
+    def doubt(self) -> float:
+        """0: how far sources agree is not asked."""
+        return 0.0
+
+    @property
     def warp(self) -> UnitRange:
         """Map from oriented user units to units of the range."""
         return self._unit

@@ -55,6 +55,11 @@ class WeightedBelief:
         return self._posterior.hypotheses.prior.n_epoch
 
     @property
+    def doubt(self) -> float:
+        """How little the sources agree, in [0, 1]; 1 without any."""
+        return self._posterior.hypotheses.prior.doubt
+
+    @property
     def weights(self) -> Tensor:
         """Posterior weight of each hypothesis, ``(n_component,)``, on the CPU."""
         return self._posterior.weights.cpu()

@@ -83,6 +83,7 @@ class TargetPrior:
         failures: How configurations fail that learn elsewhere; None where none does on the sources.
         first_noise: Variances, in units of ``s^2``, of noise of the first reading of a curve beyond ``Ke``; each makes
             hypotheses of its own.
+        doubt: How little the sources agree, in [0, 1]; 1 without any, 0 for a single one, which nothing speaks against.
     """
 
     mean: Tensor
@@ -103,6 +104,7 @@ class TargetPrior:
     failures: Failures | None = None
     way_probabilities: tuple[float, ...] = (1.0,)
     first_noise: tuple[float, ...] = (0.0,)
+    doubt: float = 0.0
 
     @property
     def n_config(self) -> int:
@@ -208,6 +210,7 @@ def fit_prior(
         log_scale_spread=scale_spread,
         failures=sources.failures,
         way_probabilities=tuple(way.probability for way in ways),
+        doubt=doubt,
     )
 
 
@@ -333,4 +336,5 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         log_scale=0.0,
         log_scale_spread=_UNKNOWN_SCALE_SPREAD,
         first_noise=_FIRST_NOISE,
+        doubt=1.0,
     )

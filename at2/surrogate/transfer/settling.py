@@ -35,6 +35,11 @@ class SettlingBelief:
         return self._inner.n_epoch
 
     @property
+    def doubt(self) -> float:
+        """How little the sources agree, in [0, 1]; 1 without any."""
+        return self._inner.doubt
+
+    @property
     def log_evidence(self) -> float:
         """Log density of all readings so far, in latent units, up to a constant."""
         return self._inner.log_evidence
