@@ -139,7 +139,7 @@ def test_at2_plays_for_the_best_trained_model_under_a_name_of_its_own(table_path
 def test_a_surrogate_brings_its_own_rule() -> None:
     case, alone = Case("c", ("a",)), Case("c", (), seed=3)
     assert isinstance(_SharedFit("at2:at2-2021").acquisition(case), UpperConfidenceBound)
-    assert isinstance(_SharedFit("at2").acquisition(case), KnowledgeGradient)
+    assert _SharedFit("at2").acquisition(case) == Promotion(KnowledgeGradient())
     assert _SharedFit("at2").acquisition(alone) == RandomSubset(
         Pilot(Promotion(KnowledgeGradient()), seed=alone.tuner_seed), seed=alone.tuner_seed
     )
