@@ -279,7 +279,7 @@ class _SharedFit:
 
     def acquisition(self, case: "Case") -> "Acquisition":
         """Give the rule that goes with the surrogate, and with what the case has for sources."""
-        from at2.recommend.ucb import default_acquisition
+        from at2.recommend.default import default_acquisition
 
         return default_acquisition(self._make(), self.goal, alone=not case.sources, seed=case.tuner_seed)
 

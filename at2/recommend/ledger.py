@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -52,6 +52,11 @@ class SearchState:
         """Return the expected cost of `steps` further epochs of `configs`, in the unit of the budget, ``(m,)``."""
         price: Tensor = self.entry_cost[configs] + steps * self.cost[configs]
         return price
+
+    def only(self, wanted: Tensor) -> SearchState:
+        """Return the state with nothing to ask for but what is set in `wanted`; as it is where that leaves nothing."""
+        horizon = torch.where(wanted, self.horizon, 0)
+        return replace(self, horizon=horizon) if bool((horizon > 0).any()) else self
 
 
 class Ledger:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -54,7 +54,7 @@ class Pilot:
             wanted = ~started & open_
         if not bool((state.done > 0).any()):
             wanted &= _draw(wanted, self.seed)
-        return replace(state, horizon=torch.where(wanted, state.horizon, 0)) if bool(wanted.any()) else state
+        return state.only(wanted)
 
 
 def _draw(among: Tensor, seed: int) -> Tensor:

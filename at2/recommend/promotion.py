@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from at2.recommend.acquisition import Acquisition, Choice
@@ -48,11 +47,10 @@ class Promotion:
 
     def choose(self, belief: Belief, state: SearchState) -> Choice:
         """Return the configuration to advance by one epoch."""
-        horizon = torch.where(self._allowed(state, self.share * belief.doubt), state.horizon, 0)
-        return self.then.choose(belief, replace(state, horizon=horizon) if bool((horizon > 0).any()) else state)
+        return self.then.choose(belief, state.only(self._in_company(state, self.share * belief.doubt)))
 
-    def _allowed(self, state: SearchState, share: float) -> Tensor:
-        """Which configurations have company enough for one more epoch, ``(n_config,)``."""
+    def _in_company(self, state: SearchState, share: float) -> Tensor:
+        """Which configurations have company enough for one more epoch, ``(n_config,)``; a second needs none."""
         lengths = state.done[state.eligible]
         reached = lengths.topk(min(self.n_config, lengths.numel())).values[-1:]
         return share * (state.done + 1) <= reached.clamp_min(1)

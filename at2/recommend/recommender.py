@@ -13,6 +13,7 @@ from at2.devices import usable_device
 from at2.errors import TableError
 from at2.recommend.acquisition import Acquisition, Choice
 from at2.recommend.budget import Budget
+from at2.recommend.default import default_acquisition
 from at2.recommend.device import fit_on
 from at2.recommend.header import check_header, make_header
 from at2.recommend.ledger import Ledger, SearchState, Told
@@ -22,7 +23,6 @@ from at2.recommend.report import HistoryReport
 from at2.recommend.run import Run
 from at2.recommend.runlog import RunLog
 from at2.recommend.stopping import Gauge, StoppingRule, gain_of_an_epoch, probability_within
-from at2.recommend.ucb import default_acquisition
 from at2.surrogate import Belief, EpochCosts, Surrogate, make_surrogate
 
 if TYPE_CHECKING:

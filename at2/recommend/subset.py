@@ -52,8 +52,7 @@ class RandomSubset:
             return state
         order = torch.randperm(len(new), generator=torch.Generator().manual_seed(self.seed))
         left_out = order[new[order]][room:]
-        horizon = state.horizon.index_fill(0, left_out, 0)
-        return replace(state, horizon=horizon) if bool((horizon > 0).any()) else state
+        return state.only(torch.ones_like(new).index_fill(0, left_out, False))
 
 
 def with_the_subset_of(asked: Acquisition, rule: Acquisition) -> Acquisition:

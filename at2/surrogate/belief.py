@@ -62,7 +62,7 @@ class Belief(Protocol):
 
     @property
     def doubt(self) -> float:
-        """How little is learnt from sources, in [0, 1]: 1 without any and where they do not agree at all."""
+        """How little is learnt from sources, in [0, 1]: 1 without any; how little they agree, where that is asked."""
 
     @property
     def warp(self) -> Warp:

@@ -186,7 +186,7 @@ class KroneckerGP:
         everything = torch.arange(points.shape[0], device=points.device)
         nothing = points.new_zeros((0, points.shape[0], history.n_epoch))
         prior = target_prior(start, nothing, points, everything, everything[:0])
-        return MixtureBelief([Hypothesis(prior, _NO_HISTORY, n_epoch=history.n_epoch)], IdentityWarp())
+        return MixtureBelief([Hypothesis(prior, _NO_HISTORY, n_epoch=history.n_epoch)], IdentityWarp(), doubt=1.0)
 
 
 @torch.no_grad()

@@ -23,6 +23,7 @@ class MixtureBelief:
         log_prior: Log prior weight of each hypothesis; None weighs all alike.
         temper: Power of the evidence in the weights, in (0, 1]; below 1 where readings are less independent than any
             hypothesis allows for.
+        doubt: How little was learnt from sources, in [0, 1]; see `Belief.doubt`.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class MixtureBelief:
         log_prior: Sequence[float] | None = None,
         *,
         temper: float = 1.0,
+        doubt: float = 0.0,
     ) -> None:
         self._hypotheses = tuple(hypotheses)
-        self._temper = temper
+        self._temper, self._doubt = temper, doubt
         self._warp = warp
         prior = torch.zeros(len(self._hypotheses)) if log_prior is None else torch.tensor(log_prior)
         self._log_prior = torch.log_softmax(prior.to(torch.float64), 0)
@@ -46,8 +48,8 @@ class MixtureBelief:
 
     @property
     def doubt(self) -> float:
-        """0: how far sources agree is not asked."""
-        return 0.0
+        """How little was learnt from sources, in [0, 1]."""
+        return self._doubt
 
     @property
     def warp(self) -> Warp:

@@ -5,11 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from at2.recommend import Acquisition, Budget, Choice, KnowledgeGradient, Recommender, SearchState
+from at2.recommend import Acquisition, Budget, Choice, Recommender, SearchState
 from at2.recommend.pilot import Pilot
-from at2.recommend.promotion import Promotion
-from at2.recommend.subset import RandomSubset
-from at2.recommend.ucb import default_acquisition
 from at2.surrogate import Belief, WeightedSources
 from tests.recommend.conftest import make_table
 
@@ -80,10 +77,7 @@ def test_a_run_without_sources_starts_with_it() -> None:
     assert len({config for config, _ in asked}) == 8
 
 
-def test_it_is_left_out_with_sources_and_with_a_rule_of_ones_own() -> None:
-    assert default_acquisition(WeightedSources(), "recommend") == Promotion(KnowledgeGradient())
-    alone = default_acquisition(WeightedSources(), "recommend", alone=True)
-    assert alone == RandomSubset(Pilot(Promotion(KnowledgeGradient())))
+def test_it_is_left_out_with_a_rule_of_ones_own() -> None:
     own: Acquisition = First()
     rec = Recommender(make_table(), target="dogs", sources=[], budget=Budget(epochs=30), acquisition=own)
     assert play(rec, 4) == [(100, 1), (100, 2), (100, 3), (100, 4)]
@@ -100,3 +94,9 @@ def test_choices_in_line_are_different_ones() -> None:
 def test_an_empty_pilot_is_refused(n_config: int, n_epoch: int) -> None:
     with pytest.raises(ValueError, match="at least one configuration and epoch"):
         Pilot(First(), n_config=n_config, n_epoch=n_epoch)
+
+
+def test_what_may_be_asked_for_is_narrowed_but_not_to_nothing() -> None:
+    state = make_state([0, 1, 4, 2])  # the third is complete
+    assert state.only(torch.tensor([False, True, True, False])).horizon.tolist() == [0, 3, 0, 0]
+    assert state.only(torch.tensor([False, False, True, False])) is state

@@ -6,12 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
-from at2.recommend import Budget, ExpectedBest, FinishIncumbent, KnowledgeGradient, Recommender
-from at2.recommend.pilot import Pilot
+from at2.recommend import Budget, Recommender
 from at2.recommend.promotion import Promotion
-from at2.recommend.subset import RandomSubset
-from at2.recommend.ucb import default_acquisition
-from at2.surrogate import WeightedSources
 from at2.tables import LearningCurveTable
 from tests.recommend.conftest import N_CONFIG, N_EPOCH, TASKS, curves_of, make_table
 from tests.recommend.test_pilot import First, make_state
@@ -93,6 +89,14 @@ def test_sources_that_do_not_agree_leave_doubt(sources: list[str], turned: bool,
     assert rec.belief.doubt == expected
 
 
+def test_the_kronecker_process_has_no_doubt_but_without_sources() -> None:
+    runs = [
+        Recommender(make_table(), target="dogs", sources=sources, budget=Budget(epochs=30), surrogate="kronecker")
+        for sources in ([], ["ants", "bees"])
+    ]
+    assert [rec.belief.doubt for rec in runs] == [1.0, 0.0]
+
+
 def test_what_has_failed_is_no_company() -> None:
     assert offered([8, 5, 5, 0], failed=(2,)) == {3}
     assert offered([8, 5, 5, 5], failed=(2,)) == {0, 1, 3}
@@ -119,16 +123,6 @@ def test_a_run_without_sources_keeps_to_it() -> None:
         assert 2 * sorted(done.values())[-3:][0] >= query.epoch or query.epoch <= 2
         rec.tell(query, 0.1 * query.epoch)
     assert len(done) > 2
-
-
-def test_it_holds_back_exploration() -> None:
-    model = WeightedSources()
-    assert default_acquisition(model, "recommend") == Promotion(KnowledgeGradient())
-    alone = default_acquisition(model, "recommend", alone=True)
-    assert alone == RandomSubset(Pilot(Promotion(KnowledgeGradient())))
-    train = default_acquisition(model, "train", alone=True)
-    assert train == RandomSubset(Pilot(FinishIncumbent(explore=Promotion(KnowledgeGradient()))))
-    assert default_acquisition(model, "train", alone=True, priced=True) == RandomSubset(Pilot(ExpectedBest()))
 
 
 @pytest.mark.parametrize(("n_config", "share"), [(0, 0.5), (3, 0.0), (3, 1.5)])

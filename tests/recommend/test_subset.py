@@ -7,12 +7,9 @@ from typing import Literal
 import pytest
 import torch
 
-from at2.recommend import Budget, Choice, KnowledgeGradient, Recommender, SearchState
-from at2.recommend.pilot import Pilot
-from at2.recommend.promotion import Promotion
+from at2.recommend import Budget, Choice, Recommender, SearchState
 from at2.recommend.subset import RandomSubset
-from at2.recommend.ucb import default_acquisition
-from at2.surrogate import Belief, WeightedSources
+from at2.surrogate import Belief
 from tests.recommend.test_pilot import make_state
 
 
@@ -86,12 +83,6 @@ def test_where_nothing_else_is_left_anything_may_start() -> None:
     busy = replace(state, horizon=state.horizon.index_fill(0, torch.arange(3), 0))
     RandomSubset(spy, least=3).choose(Length(50), busy)  # type: ignore[arg-type]
     assert set(torch.nonzero(spy.seen[0])[:, 0].tolist()) == set(range(3, 12))
-
-
-def test_it_goes_with_runs_without_sources_only() -> None:
-    assert default_acquisition(WeightedSources(), "recommend") == Promotion(KnowledgeGradient())
-    alone = default_acquisition(WeightedSources(), "recommend", alone=True, seed=3)
-    assert alone == RandomSubset(Pilot(Promotion(KnowledgeGradient()), seed=3), seed=3)
 
 
 @pytest.mark.parametrize("budget", [Budget(epochs=12), Budget(seconds=12.0)])

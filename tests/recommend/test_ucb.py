@@ -4,11 +4,8 @@ import pytest
 import torch
 
 from at2.recommend import Budget, Recommender
-from at2.recommend.acquisition import ExpectedBest, KnowledgeGradient
-from at2.recommend.finish import FinishIncumbent
-from at2.recommend.promotion import Promotion
-from at2.recommend.ucb import UpperConfidenceBound, default_acquisition
-from at2.surrogate import KroneckerGP, Prediction
+from at2.recommend.ucb import UpperConfidenceBound
+from at2.surrogate import Prediction
 from at2.surrogate.at2_2021 import AutoTuning2021
 
 
@@ -55,13 +52,6 @@ def test_the_first_of_equals_is_chosen():
 def test_a_negative_beta_is_refused():
     with pytest.raises(ValueError, match="beta must be a number from 0, got -1"):
         UpperConfidenceBound(-1.0)
-
-
-def test_a_surrogate_brings_its_rule():
-    assert default_acquisition(AutoTuning2021(beta=0.5), "train") == UpperConfidenceBound(0.5)
-    assert default_acquisition(KroneckerGP(), "recommend") == Promotion(KnowledgeGradient())
-    assert default_acquisition(KroneckerGP(), "train") == FinishIncumbent(explore=Promotion(KnowledgeGradient()))
-    assert default_acquisition(KroneckerGP(), "train", priced=True) == ExpectedBest()
 
 
 def test_the_recommender_plays_the_published_model(table, measure):
