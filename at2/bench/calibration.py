@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+    from at2.bench.objective import TableObjective
     from at2.bench.protocols import Case
     from at2.recommend import Recommender
-    from at2.tables import LearningCurveTable
 
 PREDICTORS = ("at2", "latent-kronecker", "latent-kronecker with sources")
 CALIBRATION_PROTOCOLS = tuple(name for name in PROTOCOLS if name != "unseen")
@@ -129,17 +129,20 @@ def _band_name(low: float, high: float) -> str:
 def _play(plan: CalibrationPlan, case: Case) -> tuple[Case, list[tuple[str, str, str, int, float, float]]]:
     from botorch.exceptions.errors import ModelFittingError
 
+    from at2.bench.objective import TableObjective
     from at2.recommend import Budget, Recommender
 
     table = cached_table(plan.database)
+    objective = TableObjective(table, case.target, seed=case.seed % table.n_seed)
     tuner = Recommender(
         left_of(table, case),
         target=case.target,
         sources=list(case.sources),
+        candidates=objective.candidates,
         budget=Budget(epochs=plan.n_epochs),
         seed=case.tuner_seed,
     )
-    readings = _observe(tuner, table, case)
+    readings = _observe(tuner, objective)
     truth = table.oriented()[table.task_index(case.target), case.seed % table.n_seed]
     truth = truth[[table.config_index(name) for name in tuner.problem.config_ids]]
     rows = []
@@ -157,11 +160,8 @@ def _play(plan: CalibrationPlan, case: Case) -> tuple[Case, list[tuple[str, str,
     return case, rows
 
 
-def _observe(tuner: Recommender, table: LearningCurveTable, case: Case) -> np.ndarray:
+def _observe(tuner: Recommender, objective: TableObjective) -> np.ndarray:
     """Play the tuner to the end; returns its readings (larger is better), ``(n_config, n_epoch)``, NaN elsewhere."""
-    from at2.bench.objective import TableObjective
-
-    objective = TableObjective(table, case.target, seed=case.seed % table.n_seed)
     readings = np.full((tuner.problem.history.n_config, objective.n_epoch), np.nan)
     while (query := tuner.ask()) is not None:
         shown = objective.measure(query.config_id, query.epoch)

@@ -77,7 +77,7 @@ def _play(run: "RunConfig", events: "EventLog", *, predictions: bool) -> tuple[d
     objective = TableObjective(table, run.target, seed=run.curve_seed, metric=run.metric)
     events.write("table loaded")
     start = time.perf_counter()
-    tuner = build_tuner(table, run)
+    tuner = build_tuner(table, run, objective.candidates)
     events.write("tuner built", seconds=time.perf_counter() - start)
     story = StoryRecorder(objective, predictions=predictions)
     steps: list[Step] = []

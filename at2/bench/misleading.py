@@ -155,7 +155,10 @@ def _play(table: LearningCurveTable, case: Case, sources: list[str], budget_epoc
 
     objective = TableObjective(table, case.target, seed=case.seed % table.n_seed)
     budget = Budget(epochs=budget_epochs)
-    tuner = Recommender(table, target=case.target, sources=sources, budget=budget, seed=case.tuner_seed)
+    candidates = objective.candidates
+    tuner = Recommender(
+        table, target=case.target, sources=sources, candidates=candidates, budget=budget, seed=case.tuner_seed
+    )
     while (query := tuner.ask()) is not None:
         shown = objective.measure(query.config_id, query.epoch)
         tuner.tell(query, shown.value, failed=shown.failed, seconds=shown.seconds)

@@ -1,11 +1,13 @@
 """A target whose curves are already known: what a training would have shown, and how good a choice truly is."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from at2.errors import TableError
+from at2.tables.frames import plain_value
+from at2.tables.schema import RunStatus
 
 if TYPE_CHECKING:
     from at2.tables import LearningCurveTable
@@ -53,6 +55,7 @@ class TableObjective:
         self._table = table
         self._values = table.curves(metric)[task, seed]  # (n_config, n_epoch), as measured
         self._oriented = table.oriented(metric)[task, seed]  # the same, larger is better
+        self._was_run = table.status[task, seed] != RunStatus.NOT_RUN
         self._seconds = None if table.seconds is None else table.seconds[task, seed]
         self._best_of_config = _best_of_rows(self._oriented)  # (n_config,), NaN where nothing was run
         if np.isnan(self._best_of_config).all():
@@ -79,6 +82,16 @@ class TableObjective:
         if not np.isfinite(value):
             return Measurement(None, failed=True, seconds=seconds)
         return Measurement(value, seconds=seconds)
+
+    @property
+    def candidates(self) -> list[Any] | None:
+        """Ids of the configurations that were run, whatever came of it; None where all were.
+
+        Nothing can be shown of the others: they are not to choose from when the task is replayed.
+        """
+        if self._was_run.all():
+            return None
+        return [plain_value(config_id) for config_id in self._table.configs.index[self._was_run]]
 
     @property
     def best_config(self) -> object:

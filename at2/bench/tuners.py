@@ -12,16 +12,20 @@ if TYPE_CHECKING:
     from at2.surrogate import Surrogate
     from at2.tables import LearningCurveTable
 
-Builder = Callable[["LearningCurveTable", "RunConfig"], "Tuner"]
+Candidates = list[Any] | None
+Builder = Callable[["LearningCurveTable", "RunConfig", Candidates], "Tuner"]
 
 
-def _at2(table: "LearningCurveTable", run: "RunConfig", surrogate: "str | Surrogate" = "default") -> "Tuner":
+def _at2(
+    table: "LearningCurveTable", run: "RunConfig", candidates: Candidates, surrogate: "str | Surrogate" = "default"
+) -> "Tuner":
     from at2.recommend import Budget, Recommender
 
     return Recommender(
         table,
         target=run.target,
         sources=list(run.sources),
+        candidates=candidates,
         budget=Budget(epochs=run.budget_epochs),
         seed=run.seed,
         metric=run.metric,
@@ -29,23 +33,28 @@ def _at2(table: "LearningCurveTable", run: "RunConfig", surrogate: "str | Surrog
     )
 
 
-def _at2_kronecker(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
-    return _at2(table, run, "kronecker")
+def _at2_kronecker(table: "LearningCurveTable", run: "RunConfig", candidates: Candidates) -> "Tuner":
+    return _at2(table, run, candidates, "kronecker")
 
 
-def _at2_2021(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
+def _at2_2021(table: "LearningCurveTable", run: "RunConfig", candidates: Candidates) -> "Tuner":
     from at2.surrogate.at2_2021 import AutoTuning2021
 
     settings: dict[str, Any] = {"num_tuning_budget": run.budget_epochs, **dict(run.options)}
-    return _at2(table, run, AutoTuning2021(**settings))
+    return _at2(table, run, candidates, AutoTuning2021(**settings))
 
 
 TUNERS: dict[str, Builder] = {"at2": _at2, "at2-kronecker": _at2_kronecker, "at2-2021": _at2_2021}
 """Tuners other than the rivals of `at2.rivals.registry`."""
 
 
-def build_tuner(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
+def build_tuner(table: "LearningCurveTable", run: "RunConfig", candidates: Candidates = None) -> "Tuner":
     """Build the tuner that a run names.
+
+    Args:
+        table: The table that holds sources and target.
+        run: What to run.
+        candidates: Ids of the configurations to choose from; None takes all.
 
     Raises:
         UnknownNameError: If there is no tuner of that name.
@@ -54,8 +63,10 @@ def build_tuner(table: "LearningCurveTable", run: "RunConfig") -> "Tuner":
 
     check_tuner(run.tuner)
     if run.tuner in TUNERS:
-        return TUNERS[run.tuner](table, run)
-    problem = build_problem(table, target=run.target, sources=list(run.sources), metric=run.metric)
+        return TUNERS[run.tuner](table, run, candidates)
+    problem = build_problem(
+        table, target=run.target, sources=list(run.sources), candidates=candidates, metric=run.metric
+    )
     return build_rival(run.tuner, problem, budget=Budget(epochs=run.budget_epochs), seed=run.seed)
 
 

@@ -179,6 +179,7 @@ def _play(plan: UtilityPlan, case: Case) -> tuple[Case, Course]:
         table,
         target=case.target,
         sources=list(case.sources),
+        candidates=objective.candidates,
         budget=Budget(epochs=plan.budget_epochs),
         goal="train",
         utility=0.0,

@@ -156,7 +156,14 @@ def _play_all(plan: WorkersPlan, case: Case) -> tuple[Case, list[dict[str, float
     results = []
     for n_worker in plan.workers:
         budget = Budget(epochs=plan.budget_epochs)
-        tuner = Recommender(table, target=case.target, sources=list(case.sources), budget=budget, seed=case.tuner_seed)
+        tuner = Recommender(
+            table,
+            target=case.target,
+            sources=list(case.sources),
+            candidates=objective.candidates,
+            budget=budget,
+            seed=case.tuner_seed,
+        )
         course = play_with_workers(tuner, objective, n_worker=n_worker, seed=case.tuner_seed)
         regret = objective.regret(tuner.recommend().config_id)
         results.append({"workers": n_worker, "regret": regret, **vars(course)})
