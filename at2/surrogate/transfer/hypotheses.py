@@ -65,12 +65,12 @@ class Hypotheses:
         widest, free = max(spreads), _FREE_WEIGHT * math.sqrt(prior.sources.shape[0])
         spreads = (*spreads, free) if free > widest else spreads
         ways = torch.eye(len(prior.way_probabilities)).tolist()
-        combined = list(itertools.product(spreads, ways, prior.first_noise, grid.levels, grid.shapes))
-        spread, way, first, level, shape = (like.new_tensor(column) for column in zip(*combined, strict=True))
+        combined = list(itertools.product(spreads, ways, grid.levels, grid.shapes))
+        spread, way, level, shape = (like.new_tensor(column) for column in zip(*combined, strict=True))
         self.prior = prior
         self.weight_variance = spread.square()
         self.bound = spread <= widest  # under these no single one of many sources may take the whole say
-        self.level, self.shape, self.first_noise = level, shape, first
+        self.level, self.shape = level, shape
         between = prior.epoch_covariances
         loading = between[:, :, -1] / between[:, -1:, -1].sqrt()
         levels = loading[:, :, None] * loading[:, None, :]  # of columns, as far as the value of a curve says it
@@ -145,7 +145,7 @@ class Hypotheses:
 
     def variance(self, configs: Tensor, columns: Tensor, which: Tensor | slice = slice(None)) -> Tensor:
         """Return the diagonal of `covariance` for n cells, ``(n_hypothesis, n)``."""
-        return self._along(configs, columns, columns, which) + self.first_noise[which][:, None] * (columns == 0)
+        return self._along(configs, columns, columns, which)
 
     def rise_variance(
         self, configs: Tensor, columns: Tensor, start: Tensor, which: Tensor | slice = slice(None)

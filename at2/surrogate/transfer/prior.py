@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,8 +15,6 @@ from at2.surrogate.transfer.deviation import (
     epoch_covariance,
     fit_config_kernel,
     generic_config_kernel,
-    generic_epoch_covariance,
-    generic_noise,
     less_of_readings,
     noise_of_readings,
     spread_by_rank,
@@ -35,6 +32,7 @@ from at2.surrogate.transfer.rises import learn_rises
 from at2.surrogate.transfer.sources import Sources
 from at2.surrogate.transfer.together import Together
 from at2.surrogate.transfer.untold import untold_of
+from at2.surrogate.transfer.ways import generic_ways, ways_in_which_curves_go
 
 _LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard deviation, however alike the sources
 _OWN_UNITS = 2.0  # where they differ by more than this, each task is measured in a unit of its own
@@ -46,12 +44,7 @@ _UNKNOWN_SCALE_SPREAD = 1.0  # the same without sources
 _UNKNOWN_LOCATION_SPREAD = 2.0  # prior standard deviation of the location without sources, in scales
 _TREND_SPREAD = 2.0  # the same of the size of each trend that all curves share
 _MUCH_BROKEN_OFF = 0.25  # where this share of the curves lies after their last readings, all is completion's
-_DOUBT = 0.5  # probability that curves go as without sources, where sources do not agree at all
-_APART = (0.25, 0.5)  # of the variance of a value, in what is usual: from there down to there it is told apart
-_ALL_ALIKE = 0.01  # the same, below which most configurations are alike on all sources, and that is no covariance
 _MANY = 20  # configurations; of fewer it is not known which deviate as is usual, nor how that goes with their rank
-_USUALLY = 0.5  # probability that a target deviates as is usual, where that is told apart altogether
-_FIRST_NOISE = (0.0, 10.0)  # variances of noise that the first reading of a curve may have, without sources
 
 
 @dataclass(frozen=True)
@@ -81,8 +74,6 @@ class TargetPrior:
         log_scale_spread: Its prior standard deviation.
         way_probabilities: How likely each way is before the first reading, ``n_way`` numbers that sum to 1.
         failures: How configurations fail that learn elsewhere; None where none does on the sources.
-        first_noise: Variances, in units of ``s^2``, of noise of the first reading of a curve beyond ``Ke``; each makes
-            hypotheses of its own.
         doubt: How little the sources agree, in [0, 1]; 1 without any, 0 for a single one, which nothing speaks against.
     """
 
@@ -103,7 +94,6 @@ class TargetPrior:
     log_scale_spread: float
     failures: Failures | None = None
     way_probabilities: tuple[float, ...] = (1.0,)
-    first_noise: tuple[float, ...] = (0.0,)
     doubt: float = 0.0
 
     @property
@@ -184,7 +174,7 @@ def fit_prior(
     doubt = 1.0 - believed if sources.n_source > 1 else 0.0  # nothing speaks against a single source
     between = shown + untold.covariance
     noise, usual_noise = (noise_of_readings(part, sources.n_source, trust=believed) for part in (shown, usual))
-    ways = _ways((between, noise), (usual + untold.covariance, usual_noise), n_epoch, doubt)
+    ways = ways_in_which_curves_go((between, noise), (usual + untold.covariance, usual_noise), n_epoch, doubt)
     together = untold.add_to(_together(residuals, embed(features), shown, doubt, seed=seed), shown)
     counted = shares(z)
     spread, near = _spread(z, residuals, shown)
@@ -226,38 +216,6 @@ def _of_those_run(sources: Sources, weights: Tensor) -> Tensor:
         return weights
     run = weights * ~sources.never_run.which
     return run / run.sum(1, keepdim=True).clamp_min(1e-12)
-
-
-class _Way(NamedTuple):
-    """One way in which curves may go: ``Ke``, what of its diagonal is noise of a reading, and how likely it is."""
-
-    covariance: Tensor
-    noise: Tensor
-    probability: float = 1.0
-
-
-def _ways(shown: tuple[Tensor, Tensor], usual: tuple[Tensor, Tensor], n_epoch: int, doubt: float) -> list[_Way]:
-    """The ways in which curves may go: as the sources leave one another; where that is in doubt, as without any.
-
-    Where most of what sources leave of one another comes from a few configurations that failed on one and not on the
-    others, so that no single covariance describes both, also as they usually do: unless most configurations are just
-    alike on all sources, which says nothing of how others differ.
-    """
-    between, noise = shown
-    ways = [_Way(between, noise)]
-    if doubt > 0.0:
-        plain = generic_epoch_covariance(n_epoch, between)
-        size = between[-1, -1] / plain[-1, -1]
-        ways = [
-            _Way(between, noise, 1.0 - _DOUBT * doubt),
-            _Way(size * plain, size * generic_noise(n_epoch + 1, between), _DOUBT * doubt),
-        ]
-    low, high = _APART
-    left = float(usual[0][-1, -1] / between[-1, -1])
-    apart = _USUALLY * min(max((high - left) / (high - low), 0.0), 1.0)
-    if apart > 0.0 and left > _ALL_ALIKE:
-        ways = [*(way._replace(probability=(1.0 - apart) * way.probability) for way in ways), _Way(*usual, apart)]
-    return ways
 
 
 def _together(residuals: Tensor, points: Tensor, between: Tensor, doubt: float, *, seed: int) -> Together:
@@ -318,6 +276,7 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
     n_config = features.shape[0]
     t = torch.arange(1, n_epoch + 1, dtype=points.dtype, device=points.device)
     t = torch.cat([t, t[-1:]])
+    ways = generic_ways(n_epoch, points)
     trends = torch.stack([t.rsqrt() - t[-1].rsqrt(), (t / t[-1]).log() / max(1.0, math.log(n_epoch))])
     return TargetPrior(
         mean=points.new_zeros(n_config, n_epoch + 1),
@@ -327,14 +286,14 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         rise=points.new_zeros(n_config, n_epoch + 1),
         rise_covariance=points.new_zeros(n_epoch + 1, n_epoch + 1),
         together=Together.plain(points, generic_config_kernel(points)),
-        epoch_covariances=generic_epoch_covariance(n_epoch, points)[None],
-        epoch_noise=generic_noise(n_epoch + 1, points)[None],
+        epoch_covariances=torch.stack([way.covariance for way in ways]),
+        epoch_noise=torch.stack([way.noise for way in ways]),
         spread=points.new_ones(n_config),
         left_open=points.new_zeros(n_epoch + 1),
         location=0.0,
         location_variance=_UNKNOWN_LOCATION_SPREAD**2,
         log_scale=0.0,
         log_scale_spread=_UNKNOWN_SCALE_SPREAD,
-        first_noise=_FIRST_NOISE,
+        way_probabilities=tuple(way.probability for way in ways),
         doubt=1.0,
     )

@@ -1,0 +1,109 @@
+"""Ways in which the curves of a target may go: epoch covariances side by side, each with hypotheses of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import Tensor
+
+from at2.surrogate.transfer.deviation import generic_epoch_covariance, generic_noise
+
+_DOUBT = 0.5  # probability that curves go as without sources, where sources do not agree at all
+_APART = (0.25, 0.5)  # of the variance of a value, in what is usual: from there down to there it is told apart
+_ALL_ALIKE = 0.01  # the same, below which most configurations are alike on all sources, and that is no covariance
+_USUALLY = 0.5  # probability that a target deviates as is usual, where that is told apart altogether
+_SILENT = 0.5  # probability, without sources, that the first reading of a curve says nothing of the others
+_FIRST_VARIANCES = (0.03, 0.5, 8.0)  # of the first readings then, beside 1.3 or so where they say something
+
+
+class Way(NamedTuple):
+    """One way in which curves may go.
+
+    Args:
+        covariance: ``Ke``, shape ``(n_column, n_column)``.
+        noise: What of its diagonal is noise of a reading, ``(n_column,)``.
+        probability: How likely it is before the first reading.
+    """
+
+    covariance: Tensor
+    noise: Tensor
+    probability: float = 1.0
+
+
+def generic_ways(n_epoch: int, like: Tensor) -> list[Way]:
+    """Return the ways in which curves may go where no source says how.
+
+    Whether the first reading says anything is left open. In some tables it is taken before any training, and then it
+    says nothing of those after it: first readings may differ by far, or be alike but for a trifle, which must not be
+    taken for a sign that all configurations are about as good.
+
+    Args:
+        n_epoch: Length of a full training.
+        like: A tensor whose dtype and device to take.
+
+    Returns:
+        Ways whose probabilities sum to 1.
+
+    Example:
+        >>> import torch
+        >>> ways = generic_ways(20, torch.zeros(1).double())
+        >>> [round(float(way.covariance[0, 0]), 2) for way in ways], [float(way.covariance[0, -1]) for way in ways[1:]]
+        ([1.35, 0.03, 0.5, 8.0], [0.0, 0.0, 0.0])
+    """
+    between, noise = _plain(n_epoch, like)
+    if n_epoch == 1:
+        return [Way(between, noise)]
+    share = _SILENT / len(_FIRST_VARIANCES)
+    return [
+        Way(between, noise, 1.0 - _SILENT),
+        *(_without_the_first(between, noise, variance, share) for variance in _FIRST_VARIANCES),
+    ]
+
+
+def _plain(n_epoch: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The epoch covariance of a start without any source, and what of its diagonal is noise."""
+    return generic_epoch_covariance(n_epoch, like), generic_noise(n_epoch + 1, like)
+
+
+def _without_the_first(between: Tensor, noise: Tensor, variance: float, probability: float) -> Way:
+    """The same where the first reading is noise of a variance."""
+    between, noise = between.clone(), noise.clone()
+    between[0, :], between[:, 0] = 0.0, 0.0
+    between[0, 0] = noise[0] = variance
+    return Way(between, noise, probability)
+
+
+def ways_in_which_curves_go(
+    shown: tuple[Tensor, Tensor], usual: tuple[Tensor, Tensor], n_epoch: int, doubt: float
+) -> Sequence[Way]:
+    """Return the ways that sources let expect: as they leave one another; where that is in doubt, as without any.
+
+    Where most of what sources leave of one another comes from a few configurations that failed on one and not on the
+    others, so that no single covariance describes both, also as they usually do: unless most configurations are just
+    alike on all sources, which says nothing of how others differ.
+
+    Args:
+        shown: ``Ke`` as the sources leave one another, and what of its diagonal is noise.
+        usual: The same without configurations that lie far out.
+        n_epoch: Length of a full training.
+        doubt: How little the sources agree, in [0, 1].
+
+    Returns:
+        Ways whose probabilities sum to 1.
+    """
+    between, noise = shown
+    ways = [Way(between, noise)]
+    if doubt > 0.0:
+        plain, plain_noise = _plain(n_epoch, between)
+        size = between[-1, -1] / plain[-1, -1]
+        ways = [
+            Way(between, noise, 1.0 - _DOUBT * doubt),
+            Way(size * plain, size * plain_noise, _DOUBT * doubt),
+        ]
+    low, high = _APART
+    left = float(usual[0][-1, -1] / between[-1, -1])
+    apart = _USUALLY * min(max((high - left) / (high - low), 0.0), 1.0)
+    if apart > 0.0 and left > _ALL_ALIKE:
+        ways = [*(way._replace(probability=(1.0 - apart) * way.probability) for way in ways), Way(*usual, apart)]
+    return ways
