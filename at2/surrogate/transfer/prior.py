@@ -32,7 +32,7 @@ from at2.surrogate.transfer.rises import learn_rises
 from at2.surrogate.transfer.sources import Sources
 from at2.surrogate.transfer.together import Together
 from at2.surrogate.transfer.untold import untold_of
-from at2.surrogate.transfer.ways import generic_ways, ways_in_which_curves_go
+from at2.surrogate.transfer.ways import generic_ways, learnt_ways
 
 _LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard deviation, however alike the sources
 _OWN_UNITS = 2.0  # where they differ by more than this, each task is measured in a unit of its own
@@ -174,7 +174,7 @@ def fit_prior(
     doubt = 1.0 - believed if sources.n_source > 1 else 0.0  # nothing speaks against a single source
     between = shown + untold.covariance
     noise, usual_noise = (noise_of_readings(part, sources.n_source, trust=believed) for part in (shown, usual))
-    ways = ways_in_which_curves_go((between, noise), (usual + untold.covariance, usual_noise), n_epoch, doubt)
+    ways = learnt_ways((between, noise), (usual + untold.covariance, usual_noise), n_epoch, doubt)
     together = untold.add_to(_together(residuals, embed(features), shown, doubt, seed=seed), shown)
     counted = shares(z)
     spread, near = _spread(z, residuals, shown)
