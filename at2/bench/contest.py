@@ -97,7 +97,8 @@ def _play(match: Match, budget: Budget, shared: "_SharedFit") -> dict[str, Any]:
     story = StoryRecorder(objective) if match.watched else None
     known = _known(match)
     start = time.perf_counter()
-    tuner = _build(match, known, budget, shared, objective.candidates)
+    candidates = objective.candidates or (list(case.held_out) if case.held_out else None)
+    tuner = _build(match, known, budget, shared, candidates)
     query = tuner.ask()
     overhead_s = time.perf_counter() - start + shared.saved_s
     marks = _Marks(tuner, objective, account)
@@ -153,12 +154,11 @@ def _about(match: Match, budget: Budget, table: "LearningCurveTable") -> dict[st
 
 
 def _build(
-    match: Match, table: "LearningCurveTable", budget: Budget, shared: "_SharedFit", run: list[Any] | None
+    match: Match, table: "LearningCurveTable", budget: Budget, shared: "_SharedFit", candidates: list[Any] | None
 ) -> "Tuner":
     from at2.recommend import Recommender, build_problem
 
     case = match.case
-    candidates = run if run is not None or case.held_out is None else list(case.held_out)
     sources = list(case.sources)
     if is_rival(match.rival):
         problem = build_problem(table, target=case.target, sources=sources, candidates=candidates, metric=match.metric)

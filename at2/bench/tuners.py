@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from at2.surrogate import Surrogate
     from at2.tables import LearningCurveTable
 
-Candidates = list[Any] | None
-Builder = Callable[["LearningCurveTable", "RunConfig", Candidates], "Tuner"]
+Ids = list[Any] | None  # of the configurations to choose from; None takes all
+Builder = Callable[["LearningCurveTable", "RunConfig", Ids], "Tuner"]
 
 
 def _at2(
-    table: "LearningCurveTable", run: "RunConfig", candidates: Candidates, surrogate: "str | Surrogate" = "default"
+    table: "LearningCurveTable", run: "RunConfig", candidates: Ids, surrogate: "str | Surrogate" = "default"
 ) -> "Tuner":
     from at2.recommend import Budget, Recommender
 
@@ -33,11 +33,11 @@ def _at2(
     )
 
 
-def _at2_kronecker(table: "LearningCurveTable", run: "RunConfig", candidates: Candidates) -> "Tuner":
+def _at2_kronecker(table: "LearningCurveTable", run: "RunConfig", candidates: Ids) -> "Tuner":
     return _at2(table, run, candidates, "kronecker")
 
 
-def _at2_2021(table: "LearningCurveTable", run: "RunConfig", candidates: Candidates) -> "Tuner":
+def _at2_2021(table: "LearningCurveTable", run: "RunConfig", candidates: Ids) -> "Tuner":
     from at2.surrogate.at2_2021 import AutoTuning2021
 
     settings: dict[str, Any] = {"num_tuning_budget": run.budget_epochs, **dict(run.options)}
@@ -48,7 +48,7 @@ TUNERS: dict[str, Builder] = {"at2": _at2, "at2-kronecker": _at2_kronecker, "at2
 """Tuners other than the rivals of `at2.rivals.registry`."""
 
 
-def build_tuner(table: "LearningCurveTable", run: "RunConfig", candidates: Candidates = None) -> "Tuner":
+def build_tuner(table: "LearningCurveTable", run: "RunConfig", candidates: Ids = None) -> "Tuner":
     """Build the tuner that a run names.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -74,9 +73,7 @@ def _without_the_first(between: Tensor, noise: Tensor, variance: float, probabil
     return Way(between, noise, probability)
 
 
-def learnt_ways(
-    shown: tuple[Tensor, Tensor], usual: tuple[Tensor, Tensor], n_epoch: int, doubt: float
-) -> Sequence[Way]:
+def learnt_ways(shown: tuple[Tensor, Tensor], usual: tuple[Tensor, Tensor], n_epoch: int, doubt: float) -> list[Way]:
     """Return the ways that sources let expect: as they leave one another; where that is in doubt, as without any.
 
     Where most of what sources leave of one another comes from a few configurations that failed on one and not on the
