@@ -335,13 +335,14 @@ class _Completion:
         return kernel
 
     def _by_curve(self) -> Coefficients:
-        """What each row's own curve on a source says of its coefficients there."""
-        n_source, n_row, n_epoch = self.z.shape
-        white = whiten(self.z.reshape(-1, n_epoch) - self.epochs.mean, self.factor, self.noise)
-        q = self.factor.shape[1]
-        before = self.total * torch.eye(q).to(white.roots).expand_as(white.roots)
-        mean, covariance = update_rows(torch.zeros_like(white.targets), before, white)
-        return Coefficients(mean.reshape(n_source, n_row, q), covariance.reshape(n_source, n_row, q, q))
+        """What each row's own curve on a source says of its coefficients there; nothing where there is none."""
+        (n_source, n_row, _), q = self.z.shape, self.factor.shape[1]
+        mean = self.z.new_zeros(n_source, n_row, q)
+        covariance = (self.total * torch.eye(q).to(mean)).expand(n_source, n_row, q, q).clone()
+        read = self.length > 0
+        white = whiten(self.z[read] - self.epochs.mean, self.factor, self.noise)
+        mean[read], covariance[read] = update_rows(mean[read], covariance[read], white)
+        return Coefficients(mean, covariance)
 
     @property
     def total(self) -> Tensor:
