@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--what",
-    type=click.Choice(["all", "growth", "large", "ragged", "wide", "many"]),
+    type=click.Choice(["all", "growth", "large", "ragged", "sweeps", "wide", "many"]),
     default="all",
     show_default=True,
-    help="Growing sizes, the large history, the ragged one, one of very many configurations or of many tasks.",
+    help="Growing sizes, the large history, the ragged one, many sweeps, very many configurations or many tasks.",
 )
 @click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True, help="Steps to take medians of.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draws.")
@@ -32,12 +32,12 @@ def scale(what: str, steps: int, seed: int, device: str, goal: Goal, record: Pat
     import pandas as pd
     from rich.console import Console
 
-    from at2.bench.scale import LARGE, MANY, RAGGED, WIDE, growing_sizes, growth, measure_scale
+    from at2.bench.scale import LARGEST, growing_sizes, growth, measure_scale
     from at2.bench.speed import REFERENCE
     from at2.tables.formats import write_frame_file
 
     sizes = [*growing_sizes()] if what in ("all", "growth") else []
-    sizes += [size for size in (LARGE, RAGGED, WIDE, MANY) if what in ("all", size.name)]
+    sizes += [size for size in LARGEST if what in ("all", size.name)]
     rows = []
     with Console(stderr=True).status("measuring") as status:
         for row in measure_scale(sizes, n_step=steps, seed=seed, device=device, goal=goal):

@@ -73,7 +73,7 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_command_writes_and_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scale, "LARGE", Size(2, 6, 4, name="large"))
+    monkeypatch.setattr(scale, "LARGEST", (Size(2, 6, 4, name="large"), Size(3, 9, 4, ragged=True, name="sweeps")))
     monkeypatch.setattr(scale, "run_all", lambda work, items, **_: map(work, items))
     arguments = ["--what", "large", "--steps", "2", "--goal", "train", "--record", str(tmp_path)]
     result = CliRunner().invoke(cli, ["bench", "scale", *arguments])
@@ -82,3 +82,8 @@ def test_the_command_writes_and_shows(tmp_path: Path, monkeypatch: pytest.Monkey
     frame = pd.read_csv(tmp_path / "scale.csv")
     assert (frame[["fit_s", "step_ms", "peak_mb", "fit_ratio"]] > 0).all(axis=None)
     assert frame["goal"].tolist() == ["train"]
+
+
+def test_the_command_can_be_asked_for_every_size() -> None:
+    shown = CliRunner().invoke(cli, ["bench", "scale", "--what", "none of them"]).output
+    assert all(f"'{size.name}'" in shown for size in scale.LARGEST), shown
