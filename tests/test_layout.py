@@ -14,6 +14,7 @@ ROOMS = (
     "errors",
     "processes",
     "devices",
+    "memory",
     "space",
     "tables",
     "training",
