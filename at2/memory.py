@@ -17,9 +17,10 @@ def physical_memory() -> int | None:
         True
     """
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
+    return memory if memory > 0 else None  # -1 stands for a number that is not known
 
 
 def warn_if_short(needed: int, what: str, remedy: str) -> None:

@@ -42,9 +42,14 @@ def test_one_that_fits_is_not(
     assert not caplog.text
 
 
-def test_a_system_that_does_not_tell_is_not_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_may_not_know_such_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(name: str) -> int:
         raise ValueError(name)
 
     monkeypatch.setattr("os.sysconf", unknown)
+    assert memory.physical_memory() is None
+
+
+def test_a_system_may_answer_that_the_number_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sysconf", lambda name: -1 if name == "SC_PHYS_PAGES" else 4096)
     assert memory.physical_memory() is None

@@ -31,7 +31,7 @@ Flags = npt.NDArray[np.bool_]
 MAX_GRID = 1000
 """Configurations of the history that a belief covers at most; those beyond are learnt from, but not recommended."""
 
-_BYTES_OF_CELL = 60  # of a curve at the peak of a fit, measured on histories of 50 and 65 million cells
+_BYTES_OF_CELL = 60  # epoch of a curve, at the peak of a fit; 60 to 80 where most were never run (docs/benchmarks.md)
 _LARGEST = 1e100  # what is larger overflows when squared
 
 
@@ -146,7 +146,7 @@ def read_history(
 
 
 def _mind_memory(n_source: int, n_row: int, n_epoch: int) -> None:
-    """Say so where a history is larger than this machine can hold; the seeds of a curve are averaged."""
+    """Say so where learning from a history needs more than this machine has."""
     warn_if_short(
         _BYTES_OF_CELL * n_source * n_row * n_epoch,
         f"learning from {n_source} tasks x {n_row} configurations x {n_epoch} epochs, whether run or not,",

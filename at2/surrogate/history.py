@@ -88,4 +88,4 @@ class History:
 
     def mean_over_seeds(self) -> Tensor:
         """Return the mean curve of every source over its seeds, ``(n_source, n_config, n_epoch)``, NaN if none ran."""
-        return self.values[:, 0] if self.values.shape[1] == 1 else torch.nanmean(self.values, dim=1)
+        return torch.nanmean(self.values, dim=1)

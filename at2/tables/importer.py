@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _REQUIRED = ("task", "config_id", "epoch", "value")
 _MAX_EPOCH = 1_000_000
 _MAX_CELLS = 2**28  # 2 GiB
+_MOST_EPOCHS = 10_000  # of a training; more are steps
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,13 @@ class _Rows:
         cell = (*self._runs(rows, tasks), rows["epoch"].to_numpy(dtype=np.int64) - 1)
         shape = len(tasks), len(self.seed_of), len(self.configs), int(rows["epoch"].max())
         if math.prod(shape) > _MAX_CELLS:
+            remedy = (
+                "the column 'epoch' seems to count steps, divide it by the steps per epoch"
+                if shape[3] > _MOST_EPOCHS
+                else "every task has a cell for every configuration, run or not: import fewer tasks or configurations"
+            )
             raise TableError(
-                f"a table of {' x '.join(map(str, shape))} (task, seed, config, epoch) does not fit in memory; the "
-                "column 'epoch' seems to count steps, divide it by the steps per epoch"
+                f"a table of {' x '.join(map(str, shape))} (task, seed, config, epoch) does not fit in memory; {remedy}"
             )
         values = np.full(shape, np.nan)
         values[cell] = rows["value"]

@@ -168,3 +168,10 @@ class TestBadRows:
         configs = pd.DataFrame({"config_id": range(400), "lr": np.linspace(0, 1, 400)})
         with pytest.raises(TableError, match="seems to count steps"):
             load(("a", 0, 900_000, 0.5), configs=configs)
+
+    def test_more_tasks_with_configurations_of_their_own_than_a_table_can_hold(self) -> None:
+        n = 2600
+        configs = pd.DataFrame({"config_id": range(n), "lr": np.linspace(0, 1, n)})
+        rows = [(f"t{i}", i, 40, 0.5) for i in range(n)]
+        with pytest.raises(TableError, match=r"2600 x 1 x 2600 x 40 .*import fewer tasks or configurations"):
+            load(*rows, configs=configs)
