@@ -25,14 +25,14 @@ def _recommend() -> None:
 def test_a_history_larger_than_the_machine_is_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(memory, "physical_memory", lambda: 2399)
+    monkeypatch.setattr(memory, "physical_memory", lambda: 4799)
     with caplog.at_level(logging.WARNING):
         _recommend()
-    assert "2 tasks x 5 configurations x 4 epochs" in caplog.text
+    assert "10 runs of 2 tasks over 4 epochs" in caplog.text
     assert "pass fewer sources=" in caplog.text
 
 
-@pytest.mark.parametrize("there", [2400, None])
+@pytest.mark.parametrize("there", [4800, None])
 def test_one_that_fits_is_not(
     there: int | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

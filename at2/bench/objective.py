@@ -53,10 +53,11 @@ class TableObjective:
         self.target = target
         self.n_epoch, self.n_config = table.n_epoch, len(table.configs)
         self._table = table
-        self._values = table.curves(metric)[task, seed]  # (n_config, n_epoch), as measured
-        self._oriented = table.oriented(metric)[task, seed]  # the same, larger is better
+        self._sign = 1.0 if table.get_metric(metric).maximize else -1.0
+        self._values = table.kept(metric).of_task(task)[seed].astype(np.float64)  # (n_config, n_epoch), as measured
+        self._oriented = self._sign * self._values  # the same, larger is better
         self._was_run = table.status[task, seed] != RunStatus.NOT_RUN
-        self._seconds = None if table.seconds is None else table.seconds[task, seed]
+        self._seconds = None if table.kept_seconds is None else table.kept_seconds.of_task(task)[seed]
         self._best_of_config = _best_of_rows(self._oriented)  # (n_config,), NaN where nothing was run
         if np.isnan(self._best_of_config).all():
             raise TableError(
@@ -64,7 +65,6 @@ class TableObjective:
             )
         self._best = float(np.nanmax(self._best_of_config))
         self._spread = self._best - float(np.nanmin(self._best_of_config))
-        self._sign = 1.0 if table.metrics[metric or table.metric].maximize else -1.0
 
     def measure(self, config_id: object, epoch: int) -> Measurement:
         """Give what the given completed epoch (from 1) of a configuration showed; a hole in the table is a failure.

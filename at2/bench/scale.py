@@ -75,7 +75,8 @@ RAGGED = Size(25, 5000, 52, ragged=True, name="ragged")
 SWEEPS = Size(50, 10_000, 100, ragged=True, name="sweeps")  # what a team leaves: sweeps of 200 configurations each
 WIDE = Size(3, 62_208, 100, name="wide")  # the size of FCNet's tables (Klein and Hutter, 2019, arXiv:1905.04970)
 MANY = Size(1000, 200, 50, name="many")  # tasks, as in TaskSet (Metz et al., 2020, arXiv:2002.11887)
-LARGEST = (LARGE, RAGGED, SWEEPS, WIDE, MANY)
+STUDIES = Size(1000, 50_000, 50, ragged=True, name="studies")  # of 50 configurations each
+LARGEST = (LARGE, RAGGED, SWEEPS, STUDIES, WIDE, MANY)
 LIMITS = {  # fit in s, step in ms, peak in MB
     "large": {"fit_s": 60.0, "step_ms": 100.0, "peak_mb": 4000.0},
     "ragged": {"fit_s": 120.0, "step_ms": 1000.0},
@@ -113,28 +114,36 @@ def synthetic_table(size: Size, *, seed: int = 0) -> LearningCurveTable:
     import pandas as pd
 
     from at2.tables import LearningCurveTable, Metric
+    from at2.tables.sparse import RunValues
 
     rng = np.random.default_rng(seed)
     points = rng.random((size.n_config, _N_HYPERPARAMETER))
     draw = _CurveSampler(points, size.n_epoch, rng)
-    common = draw()
+    everyone = np.arange(size.n_config)
+    common = draw(everyone)
+    sweeps = _sweeps(size, rng) if size.ragged else None
     trend = 1.5 * (1.0 - np.arange(1, size.n_epoch + 1) ** -0.5)
-    curves = np.empty((size.n_source + 1, 1, size.n_config, size.n_epoch))
-    for task in curves:
-        latent = math.sqrt(_SHARED) * common + math.sqrt(1.0 - _SHARED) * draw() + trend
+    curves, runs = [], []
+    for task in range(size.n_source + 1):
+        own = sweeps if task < size.n_source else None
+        rows = everyone if own is None else np.flatnonzero(own[0] == task)
+        latent = math.sqrt(_SHARED) * common[rows] + math.sqrt(1.0 - _SHARED) * draw(rows) + trend
         latent = rng.normal(0.0, 0.5) + math.exp(rng.normal(0.0, 0.3)) * latent
-        task[0] = 1.0 / (1.0 + np.exp(-latent))
-    if size.ragged:
-        _make_ragged(curves[:-1, 0], rng)
+        values = 1.0 / (1.0 + np.exp(-latent))
+        if own is not None:
+            values[np.arange(size.n_epoch) >= own[1][rows, None]] = np.nan
+        curves.append(values)
+        runs.append(task * size.n_config + rows)
+    kept = RunValues(np.concatenate(curves), np.concatenate(runs), (size.n_source + 1, 1, size.n_config))
     configs = pd.DataFrame(points, columns=[f"x{k}" for k in range(_N_HYPERPARAMETER)])
     tasks = [f"source{k}" for k in range(size.n_source)] + [TARGET]
     return LearningCurveTable(
-        {"accuracy": curves}, tasks=tasks, configs=configs, metrics=[Metric("accuracy", maximize=True)], name="drawn"
+        {"accuracy": kept}, tasks=tasks, configs=configs, metrics=[Metric("accuracy", maximize=True)], name="drawn"
     )
 
 
 class _CurveSampler:
-    """Draws curves of all configurations, ``(n_config, n_epoch)``, with variance 1 in the end.
+    """Draws curves of some configurations, ``(n, n_epoch)``, with variance 1 in the end.
 
     Random waves with Student-t frequencies stand for a Matern-5/2 kernel (Rahimi and Recht, Random features for
     large-scale kernel machines, 2007), so that thousands of configurations need no factorization.
@@ -154,22 +163,18 @@ class _CurveSampler:
         self._features = math.sqrt(2.0 / _N_WAVE) * np.cos(waves + phase)
         self._rng = rng
 
-    def __call__(self) -> np.ndarray:
-        n_config, n_epoch = len(self._features), len(self._root)
-        smooth = self._features @ self._rng.standard_normal((_N_WAVE, n_epoch))
-        own = self._rng.standard_normal((n_config, n_epoch))
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        n_epoch = len(self._root)
+        smooth = self._features[rows] @ self._rng.standard_normal((_N_WAVE, n_epoch))
+        own = self._rng.standard_normal((len(rows), n_epoch))
         curves: np.ndarray = (math.sqrt(1.0 - _OWN) * smooth + math.sqrt(_OWN) * own) @ self._root.T
         return curves
 
 
-def _make_ragged(sources: np.ndarray, rng: np.random.Generator) -> None:
-    """Leave each source its own configurations only, each up to a random epoch; ``(n_source, n_config, n_epoch)``."""
-    n_source, n_config, n_epoch = sources.shape
-    owner = rng.permutation(n_config) % n_source
-    length = rng.integers(1, n_epoch + 1, n_config)
-    shown = np.arange(n_epoch) < length[:, None]
-    for source, curves in enumerate(sources):
-        curves[~(shown & (owner == source)[:, None])] = np.nan
+def _sweeps(size: Size, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Which source has run each configuration, and for how many epochs, ``(n_config,)`` each."""
+    owner = rng.permutation(size.n_config) % size.n_source
+    return owner, rng.integers(1, size.n_epoch + 1, size.n_config)
 
 
 def measure_scale(
@@ -227,7 +232,7 @@ def _measure(item: tuple[Size, int, int, str, Goal]) -> dict[str, object]:
         **vars(size),
         "device": device,
         "goal": goal,
-        "n_reading": int(np.isfinite(table.raw_curves()[:-1]).sum()),
+        "n_reading": int(np.isfinite(table.kept().values).sum()) - size.n_config * size.n_epoch,
         "fit_s": fit_s,
         "step_ms": 1e3 * step_s,
         "peak_mb": peak_memory_mb(),

@@ -97,7 +97,7 @@ def with_curves(
         configs=table.configs,
         metrics=[known],
         space=table.space,
-        seconds=table.seconds if timed else None,
+        seconds=table.kept_seconds if timed else None,
         name=table.name,
     )
 

@@ -114,20 +114,19 @@ class CurveSet:
         at_task = [table.task_index(name) for name in names]
         if seed is not None and not 0 <= seed < table.n_seed:
             raise ShapeError(f"seed {seed} is not in this table, which has seeds 0 to {table.n_seed - 1}")
-        at_seed = list(range(table.n_seed)) if seed is None else [seed]
-        cells = np.ix_(at_task, at_seed)
-        curves = table.curves(metric)[cells]
-        found = np.isfinite(curves).any(axis=-1)
+        every = np.arange(len(table.configs))
+        kept = table.kept(metric).select(np.array(at_task, dtype=np.int64), every)
+        task, at_seed, config = kept.places()
+        found = np.full(len(kept.run), True) if seed is None else at_seed == seed
         if not found.any():
             raise ShapeError("no run of this table has a reading of that metric and those tasks")
-        task, _, config = np.nonzero(found)
         encoded = table.space.encode_leniently([table.config(i) for i in table.configs.index])[0]
-        series = [table.curves(name)[cells][found] for name in extra]
+        series = [table.kept(name).select(np.array(at_task), every).rows(kept.run[found]) for name in extra]
         return cls(
-            configs=encoded[config],
-            curves=curves[found],
-            tasks=tuple(str(names[i]) for i in task),
-            extra=np.stack(series, axis=-1) if series else None,
+            configs=encoded[config[found]],
+            curves=kept.values[found].astype(np.float64),
+            tasks=tuple(str(names[i]) for i in task[found]),
+            extra=np.stack(series, axis=-1).astype(np.float64) if series else None,
             maximize=table.get_metric(metric).maximize,
             space=table.space,
             extra_names=tuple(extra),

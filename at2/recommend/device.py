@@ -21,5 +21,7 @@ def fit_on(surrogate: Surrogate, history: History, *, seed: int, device: torch.d
 
 def _moved(history: History, device: torch.device) -> History:
     elsewhere = getattr(history, "elsewhere", None)
-    changes = {} if elsewhere is None else {"elsewhere": _moved(elsewhere, device)}
-    return replace(history, values=history.values.to(device), features=history.features.to(device), **changes)
+    if elsewhere is not None:
+        moved = {name: getattr(elsewhere, name).to(device) for name in ("values", "source", "config", "features")}
+        elsewhere = replace(elsewhere, **moved)
+    return replace(history, values=history.values.to(device), features=history.features.to(device), elsewhere=elsewhere)

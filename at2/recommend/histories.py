@@ -28,21 +28,24 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
 MAX_GRID = 1000
 """Configurations of the history that a belief covers at most; those beyond are learnt from, but not recommended."""
 
-_BYTES_OF_CELL = 60  # epoch of a curve, at the peak of a fit; 60 to 80 where most were never run (docs/benchmarks.md)
+_BYTES_OF_CELL = 120  # epoch of a curve, at the peak of a fit; measured where most were never run (docs/benchmarks.md)
 _LARGEST = 1e100  # what is larger overflows when squared
 
 
 @dataclass(frozen=True)
 class PastRuns:
-    """The history in numbers.
+    """The history in numbers: what each source has run, one entry for every configuration, by source and then by row.
 
     Args:
         sources: Names of the tasks that have a reading.
-        values: Oriented curves, shape ``(n_source, n_seed, n_row, n_epoch)``, NaN where nothing was run.
-        seconds: Mean seconds of an epoch, shape ``(n_source, n_row)``; None where nothing was timed.
+        source: Which of them each run is of, shape ``(n_run,)``.
+        row: Which configuration it is of, shape ``(n_run,)``.
+        values: Oriented curves, shape ``(n_run, n_seed, n_epoch)``, NaN where nothing was run.
+        seconds: Mean seconds of an epoch, shape ``(n_run,)``; None where nothing was timed.
         features: Encoded configurations, shape ``(n_row, n_column)``.
         ids: Id of every configuration.
         configs: Every configuration in plain types; None where the space does not allow it.
@@ -51,6 +54,8 @@ class PastRuns:
     """
 
     sources: tuple[str, ...]
+    source: Integers
+    row: Integers
     values: Floats
     seconds: Floats | None
     features: Floats
@@ -58,6 +63,24 @@ class PastRuns:
     configs: tuple[Mapping[str, Any] | None, ...]
     raw: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
+
+    @property
+    def is_read(self) -> Flags:
+        """Which runs have a reading, ``(n_run,)``."""
+        return np.asarray(np.isfinite(self.values).any(axis=(1, 2)))
+
+    def on_grid(self, numbers: npt.NDArray[Any], rows: Sequence[int], *, nothing: Any = np.nan) -> npt.NDArray[Any]:
+        """Spread a number for each run, ``(n_run, ...)``, over all sources and some rows.
+
+        Returns:
+            Shape ``(n_source, len(rows), ...)``, `nothing` where nothing was run.
+        """
+        place = np.full(len(self.ids), -1)
+        place[list(rows)] = np.arange(len(rows))
+        inside = place[self.row] >= 0
+        grid = np.full((len(self.sources), len(rows), *numbers.shape[1:]), nothing, dtype=numbers.dtype)
+        grid[self.source[inside], place[self.row[inside]]] = numbers[inside]
+        return grid
 
 
 def rename_columns(configs: pd.DataFrame, rename: Mapping[str, str] | None) -> pd.DataFrame:
@@ -124,19 +147,24 @@ def read_history(
     records = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
     features, configs, misfits = space.encode_leniently(records)
     rows = [table.task_index(name) for name in names]
-    _mind_memory(len(rows), len(records), n_epoch)
-    values = _fit_length(table.oriented(metric)[rows], n_epoch)
+    runs = table.runs(rows, metric)
+    _mind_memory(len(runs.task), len(rows), len(records), n_epoch)
+    values = _fit_length(runs.values if table.get_metric(metric).maximize else -runs.values, n_epoch)
     huge = np.abs(values) > _LARGEST
     values[huge] = np.nan
-    _keep_diverged(values, (table.status[rows] == RunStatus.DIVERGED) | huge.any(3))
-    kept: Flags = np.asarray(np.isfinite(values).any(axis=(1, 2, 3)))
-    findings = [*_task_findings(names, values), *_value_findings(table, rows, int(huge.sum()), n_epoch)]
-    findings += _hyperparameter_findings(frame, space, rename, values[kept])
+    _keep_diverged(values, (runs.status == RunStatus.DIVERGED) | huge.any(2), runs.task)
+    read = np.isfinite(values).any(axis=(1, 2))
+    kept: Flags = np.bincount(runs.task[read], minlength=len(rows)) > 0
+    used = kept[runs.task]
+    findings = [*_task_findings(names, values, runs.task), *_value_findings(table, rows, int(huge.sum()), n_epoch)]
+    findings += _hyperparameter_findings(frame, space, rename, task=runs.task[read], row=runs.config[read])
     findings += _misfit_findings([(table.configs.index[m.row], m.parameter, m.problem) for m in misfits])
     return PastRuns(
         sources=tuple(name for name, keep in zip(names, kept, strict=True) if keep),
-        values=values[kept],
-        seconds=_seconds(table, [row for row, keep in zip(rows, kept, strict=True) if keep]),
+        source=(kept.cumsum() - 1)[runs.task[used]],
+        row=runs.config[used],
+        values=values[used],
+        seconds=None if runs.seconds is None else _mean_seconds(runs.seconds[used]),
         features=features,
         ids=tuple(name.item() if hasattr(name, "item") else name for name in table.configs.index),
         configs=tuple(configs),
@@ -145,47 +173,48 @@ def read_history(
     )
 
 
-def _mind_memory(n_source: int, n_row: int, n_epoch: int) -> None:
+def _mind_memory(n_run: int, n_source: int, n_row: int, n_epoch: int) -> None:
     """Say so where learning from a history needs more than this machine has."""
+    n_curve = max(n_run, n_source * min(n_row, MAX_GRID))  # completed ones are many more than those that were run
     warn_if_short(
-        _BYTES_OF_CELL * n_source * n_row * n_epoch,
-        f"learning from {n_source} tasks x {n_row} configurations x {n_epoch} epochs, whether run or not,",
-        "pass fewer sources=, or a table without configurations that say little",
+        _BYTES_OF_CELL * n_curve * n_epoch,
+        f"learning from {n_run} runs of {n_source} tasks over {n_epoch} epochs",
+        "pass fewer sources=, or a smaller n_epoch=",
     )
 
 
 def _fit_length(values: Floats, n_epoch: int) -> Floats:
     """Cut curves to a length, or leave the epochs that nobody reached open."""
-    missing = max(n_epoch - values.shape[3], 0)
-    return np.pad(values[..., :n_epoch], ((0, 0), (0, 0), (0, 0), (0, missing)), constant_values=np.nan)
+    missing = max(n_epoch - values.shape[2], 0)
+    return np.pad(values[..., :n_epoch], ((0, 0), (0, 0), (0, missing)), constant_values=np.nan)
 
 
-def _keep_diverged(values: Floats, diverged: Flags) -> None:
+def _keep_diverged(values: Floats, diverged: Flags, task: Integers) -> None:
     """Let diverged runs stay as poor as they got, and those without any reading be as poor as the poorest of the task.
 
     Otherwise they would count as stopped early, and as likely to have gone on as any other.
 
     Args:
-        values: Oriented curves, ``(n_source, n_seed, n_row, n_epoch)``; changed in place.
-        diverged: Which runs did, ``(n_source, n_seed, n_row)``.
+        values: Oriented curves, ``(n_run, n_seed, n_epoch)``; changed in place.
+        diverged: Which runs did, ``(n_run, n_seed)``.
+        task: Which task each run is of, ``(n_run,)``.
     """
-    poorest = np.where(np.isfinite(values), values, np.inf).min(axis=(1, 2, 3))  # inf where nothing was read
-    for source, seed, row in np.argwhere(diverged & np.isfinite(poorest)[:, None, None]):
-        run = values[source, seed, row]
-        seen = np.flatnonzero(np.isfinite(run))
+    poorest = np.full(task.max(initial=0) + 1, np.inf)  # inf where nothing was read
+    np.minimum.at(poorest, task, np.where(np.isfinite(values), values, np.inf).min(axis=(1, 2)))
+    for run, seed in np.argwhere(diverged & np.isfinite(poorest[task])[:, None]):
+        curve = values[run, seed]
+        seen = np.flatnonzero(np.isfinite(curve))
         if seen.size:
-            run[seen[-1] + 1 :] = run[seen].min()
+            curve[seen[-1] + 1 :] = curve[seen].min()
         else:
-            run[:] = poorest[source]
+            curve[:] = poorest[task[run]]
 
 
-def _seconds(table: LearningCurveTable, rows: Sequence[int]) -> Floats | None:
-    """Mean seconds per epoch, NaN where nothing was timed."""
-    if table.seconds is None or not rows:
-        return None
-    seconds = np.nan_to_num(table.seconds[list(rows)], nan=0.0)
-    count = (seconds > 0).sum((1, 3))
-    mean: Floats = np.where(count > 0, seconds.sum((1, 3)) / np.maximum(count, 1), np.nan)
+def _mean_seconds(seconds: Floats) -> Floats:
+    """Mean seconds per epoch of runs ``(n_run, n_seed, n_epoch)``, NaN where nothing was timed."""
+    timed = np.nan_to_num(seconds, nan=0.0)
+    count = (timed > 0).sum((1, 2))
+    mean: Floats = np.where(count > 0, timed.sum((1, 2)) / np.maximum(count, 1), np.nan)
     return mean
 
 
@@ -204,29 +233,31 @@ def choose_grid(runs: PastRuns, wanted: Sequence[int], *, max_grid: int = MAX_GR
     n_row = len(runs.ids)
     if n_row <= max_grid or not runs.sources:
         return list(range(n_row))
-    best = np.nanmax(np.nan_to_num(runs.values, nan=-np.inf), axis=(1, 3))  # (n_source, n_row)
-    run = np.isfinite(best)
-    rank = np.full(best.shape, np.nan)
-    for source in range(best.shape[0]):
-        order = np.argsort(np.argsort(best[source, run[source]], kind="stable"), kind="stable")
-        rank[source, run[source]] = (order + 1) / max(int(run[source].sum()), 1)
-    score = np.where(run.any(0), np.nansum(rank, 0) / np.maximum(run.sum(0), 1), -1.0)
-    score[run.all(0)] = np.inf
+    read = runs.is_read
+    source, row = runs.source[read], runs.row[read]
+    best = np.nanmax(np.nan_to_num(runs.values[read], nan=-np.inf), axis=(1, 2))
+    rank = np.empty(len(best))
+    for which in np.split(np.arange(len(best)), np.searchsorted(source, range(1, len(runs.sources)))):
+        order = np.argsort(np.argsort(best[which], kind="stable"), kind="stable")
+        rank[which] = (order + 1) / max(len(which), 1)
+    count = np.bincount(row, minlength=n_row)
+    score = np.where(count > 0, np.bincount(row, rank, n_row) / np.maximum(count, 1), -1.0)
+    score[count == len(runs.sources)] = np.inf
     score[list(wanted)] = np.inf
     n = max(max_grid, int(np.isinf(score).sum()))
     return sorted(np.argsort(-score, kind="stable")[:n].tolist())
 
 
-def _task_findings(names: Sequence[str], values: Floats) -> list[Finding]:
+def _task_findings(names: Sequence[str], values: Floats, task: Integers) -> list[Finding]:
     findings = []
-    for name, curves in zip(names, values, strict=True):
-        seen = np.isfinite(curves)
-        length = seen.any(0).sum(1)  # (n_row,)
+    for number, name in enumerate(names):
+        seen = np.isfinite(values[slice(*np.searchsorted(task, (number, number + 1)))])
+        length = seen.any(1).sum(1)  # (n_run,)
         run = int((length > 0).sum())
         if not run:
             findings.append(Finding("task", name, False, 0, "no reading of this metric"))
             continue
-        cut = int(((length > 0) & (length < values.shape[3])).sum())
+        cut = int(((length > 0) & (length < values.shape[2])).sum())
         note = f"{run} curves of {_plural(int(length.max()), 'epoch')} at most, {int(seen.sum())} readings"
         short = f", {cut} shorter than a full training" if cut else ""
         findings.append(Finding("task", name, True, int(seen.sum()), note + short))
@@ -254,11 +285,10 @@ def _value_findings(table: LearningCurveTable, rows: Sequence[int], n_huge: int,
 
 
 def _hyperparameter_findings(
-    frame: pd.DataFrame, space: SearchSpace, rename: Mapping[str, str] | None, values: Floats
+    frame: pd.DataFrame, space: SearchSpace, rename: Mapping[str, str] | None, *, task: Integers, row: Integers
 ) -> list[Finding]:
     """Which hyperparameters are known to which part of the history."""
-    run: Flags = np.asarray(np.isfinite(values).any(axis=(1, 3)))  # (n_source, n_row)
-    findings = []
+    findings, n_task = [], len(np.unique(task))
     for name in dict.fromkeys([*frame.columns, *space.names]):
         given = frame[name].notna().to_numpy() if name in frame else np.zeros(len(frame), dtype=bool)
         old = [before for before, after in (rename or {}).items() if after == name and before != name]
@@ -269,8 +299,8 @@ def _hyperparameter_findings(
             findings.append(Finding("hyperparameter", str(name), False, 0, "no past configuration has it: inactive"))
         else:
             note = f"given by {int(given.sum())} of {len(frame)} configurations"
-            tasks = int((run & given).any(1).sum())
-            only = f" on {tasks} of {len(run)} tasks, inactive elsewhere" if tasks < len(run) else ""
+            tasks = len(np.unique(task[given[row]]))
+            only = f" on {tasks} of {n_task} tasks, inactive elsewhere" if tasks < n_task else ""
             findings.append(Finding("hyperparameter", str(name), True, int(given.sum()), note + only + renamed))
     return findings
 

@@ -22,7 +22,7 @@ from at2.recommend.query import ConfigId
 from at2.recommend.report import Finding, HistoryReport
 from at2.recommend.twins import merge_twins
 from at2.space.parameters import is_missing
-from at2.surrogate import History
+from at2.surrogate import History, RunCurves
 
 if TYPE_CHECKING:
     from at2.space import SearchSpace
@@ -150,7 +150,8 @@ def _find_space(
 
 def _no_runs(space: SearchSpace, n_epoch: int) -> PastRuns:
     nothing = np.zeros((0, len(space.columns)))
-    return PastRuns((), np.zeros((0, 1, 0, n_epoch)), None, nothing, (), (), (), ())
+    none = np.zeros(0, dtype=np.int64)
+    return PastRuns((), none, none, np.zeros((0, 1, n_epoch)), None, nothing, (), (), (), ())
 
 
 def _assemble(
@@ -206,19 +207,27 @@ def _is_candidate(runs: PastRuns, chosen: Chosen, row: int) -> bool:
 
 def _history(runs: PastRuns, grid: Sequence[int], new: np.ndarray) -> History:
     """Rows of the grid, then the new ones; what was run on other configurations stands elsewhere."""
-    values = np.pad(runs.values[:, :, grid], ((0, 0), (0, 0), (0, len(new)), (0, 0)), constant_values=np.nan)
+    values = runs.on_grid(runs.values, grid).swapaxes(1, 2)
+    values = np.pad(values, ((0, 0), (0, 0), (0, len(new)), (0, 0)), constant_values=np.nan)
     features = np.concatenate([runs.features[grid], new.reshape(len(new), -1)]) if len(new) else runs.features[grid]
+    return History(torch.from_numpy(values), torch.from_numpy(features), _elsewhere(runs, grid))
+
+
+def _elsewhere(runs: PastRuns, grid: Sequence[int]) -> RunCurves | None:
     others = np.setdiff1d(np.arange(len(runs.ids)), grid)
-    elsewhere = None
-    if len(others):
-        elsewhere = History(torch.from_numpy(runs.values[:, :, others]), torch.from_numpy(runs.features[others]))
-    return History(torch.from_numpy(values), torch.from_numpy(features), elsewhere)
+    if not len(others):
+        return None
+    which = np.isin(runs.row, others)
+    config = np.searchsorted(others, runs.row[which])
+    parts = (runs.values[which], runs.source[which], config, runs.features[others])
+    return RunCurves(*(torch.from_numpy(part) for part in parts))
 
 
 def _seconds(runs: PastRuns, grid: Sequence[int], n_new: int) -> Tensor | None:
     if runs.seconds is None:
         return None
-    return torch.from_numpy(np.pad(runs.seconds[:, grid], ((0, 0), (0, n_new)), constant_values=np.nan))
+    known = runs.on_grid(runs.seconds, grid)
+    return torch.from_numpy(np.pad(known, ((0, 0), (0, n_new)), constant_values=np.nan))
 
 
 def _report(runs: PastRuns, grid: Sequence[int], chosen: Chosen, is_candidate: Sequence[bool]) -> HistoryReport:
@@ -275,8 +284,9 @@ def _check_length(table: LearningCurveTable | None, n_epoch: int | None) -> int:
 def _digest(history: History, names: Sequence[str], ids: Sequence[ConfigId]) -> str:
     """SHA-256 of everything that a surrogate is fitted to."""
     digest = hashlib.sha256(repr((list(names), list(ids), tuple(history.values.shape))).encode())
-    for part in (history, history.elsewhere):
-        if part is not None:
-            for tensor in (part.values, part.features):
-                digest.update(np.ascontiguousarray(tensor.numpy(), dtype="<f8").tobytes())
+    parts, runs = [history.values, history.features], history.elsewhere
+    if runs is not None:
+        parts += [runs.values, runs.source, runs.config, runs.features]
+    for tensor in parts:
+        digest.update(np.ascontiguousarray(tensor.numpy(), dtype="<f8").tobytes())
     return digest.hexdigest()

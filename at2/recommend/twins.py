@@ -27,19 +27,15 @@ def merge_twins(runs: PastRuns, keep: Collection[ConfigId] = ()) -> PastRuns:
     Returns:
         The history with fewer rows, or as it was.
     """
-    run = np.asarray(np.isfinite(runs.values).any(axis=(1, 3)))  # (n_source, n_row)
-    leader = _leaders(runs, run, set(keep))
+    leader = _leaders(runs, set(keep))
     followers = np.nonzero(leader != np.arange(len(leader)))[0]
     if len(followers) == 0:
         return runs
-    values = runs.values.copy()
-    seconds = None if runs.seconds is None else runs.seconds.copy()
-    for row in followers:
-        sources = run[:, row]
-        values[sources, :, leader[row]] = values[sources, :, row]
-        if seconds is not None:
-            seconds[sources, leader[row]] = seconds[sources, row]
     rows = np.nonzero(leader == np.arange(len(leader)))[0]
+    row = np.searchsorted(rows, leader[runs.row])
+    key = runs.source * len(rows) + row
+    order = np.lexsort((~runs.is_read, key))  # of two runs that now count as one, at most one has a reading
+    order = order[np.unique(key[order], return_index=True)[1]]
     first = int(followers[0])
     note = (
         f"{len(followers)} are the same as others that ran on other tasks and count as these "
@@ -47,8 +43,10 @@ def merge_twins(runs: PastRuns, keep: Collection[ConfigId] = ()) -> PastRuns:
     )
     return replace(
         runs,
-        values=values[:, :, rows],
-        seconds=None if seconds is None else seconds[:, rows],
+        source=runs.source[order],
+        row=row[order],
+        values=runs.values[order],
+        seconds=None if runs.seconds is None else runs.seconds[order],
         features=runs.features[rows],
         ids=tuple(runs.ids[row] for row in rows),
         configs=tuple(runs.configs[row] for row in rows),
@@ -57,21 +55,23 @@ def merge_twins(runs: PastRuns, keep: Collection[ConfigId] = ()) -> PastRuns:
     )
 
 
-def _leaders(runs: PastRuns, run: npt.NDArray[np.bool_], keep: set[ConfigId]) -> npt.NDArray[np.int64]:
+def _leaders(runs: PastRuns, keep: set[ConfigId]) -> npt.NDArray[np.int64]:
     """For every row the row that it counts as, itself where it stays."""
     leader = np.arange(len(runs.ids))
     groups: dict[object, list[int]] = {}
-    covered = run.copy()
+    ran_by: list[set[int]] = [set() for _ in runs.ids]  # which sources have run each row, and those that count as it
+    for row, source in zip(runs.row[runs.is_read], runs.source[runs.is_read], strict=True):
+        ran_by[row].add(int(source))
     order = sorted(range(len(runs.ids)), key=lambda row: (runs.ids[row] not in keep, row))
     for row in order:
         config = runs.configs[row]
-        if config is None or not run[:, row].any():
+        if config is None or not ran_by[row]:
             continue
         group = groups.setdefault(tuple((name, type(value), value) for name, value in config.items()), [])
-        fits = [] if runs.ids[row] in keep else [k for k in group if not (covered[:, k] & run[:, row]).any()]
+        fits = [] if runs.ids[row] in keep else [k for k in group if ran_by[k].isdisjoint(ran_by[row])]
         if fits:
             leader[row] = fits[0]
-            covered[:, fits[0]] |= run[:, row]
+            ran_by[fits[0]] |= ran_by[row]
         else:
             group.append(row)
     return leader

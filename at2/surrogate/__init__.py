@@ -6,7 +6,7 @@ A `Surrogate` is fitted to a `History` and gives a `Belief`. Import from here; t
 from at2.surrogate.belief import Belief, Component, Prediction, Surrogate
 from at2.surrogate.costs import EpochCosts
 from at2.surrogate.gridprior import GridPrior
-from at2.surrogate.history import History
+from at2.surrogate.history import History, RunCurves
 from at2.surrogate.hypothesis import Hypothesis, ScalePrior, pooled_scale_prior
 from at2.surrogate.kronecker_gp import KroneckerGP
 from at2.surrogate.mixture import MixtureBelief
@@ -28,6 +28,7 @@ __all__ = [
     "LogitWarp",
     "MixtureBelief",
     "Prediction",
+    "RunCurves",
     "ScalePrior",
     "Surrogate",
     "Warp",

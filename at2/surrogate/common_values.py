@@ -61,47 +61,65 @@ class Coefficients:
         return (1.0 - self.covariance[..., 0, 0] / prior).clamp(0.0, 1.0)
 
 
-def share(
-    alone: Coefficients, by_curve: Coefficients, *, prior: Tensor, own: Tensor, asked: Tensor | None = None
-) -> tuple[Coefficients, Tensor]:
-    """Let sources inform each other about configurations.
+def rows_to_learn_from(n_config: int) -> Tensor:
+    """Which of many configurations loadings are learnt from, evenly spread."""
+    return torch.arange(n_config)[:: -(-n_config // _ROWS)]
+
+
+def learn_loadings(
+    alone: Coefficients, by_curve: Coefficients, *, average: Tensor, prior: Tensor, own: Tensor
+) -> Tensor:
+    """Learn how much of what levels have in common each source shows.
 
     Args:
-        alone: What all curves of a source say of its coefficients.
+        alone: What all curves of a source say of its coefficients, of some configurations.
         by_curve: What the configuration's own curve says alone. What smoothness says beyond that counts less for how
             sources are linked: it makes few independent readings.
+        average: Mean coefficients of each source, ``(n_source, 1, q)``.
         prior: Variance of a coefficient before any curve was seen, a scalar.
         own: The part of it by which configurations of a source differ, a scalar.
-        asked: Rows of the configurations in question, while all of them tell how sources are linked; None asks for all.
 
     Returns:
-        What the curves of all sources say of those asked for, and the loadings, ``(n_source,)``.
-
-    Example:
-        >>> import torch
-        >>> one = torch.ones(()).double()
-        >>> level = torch.linspace(-1.5, 1.5, 80).double().repeat(2, 1)[:, :, None]
-        >>> doubt = torch.full((2, 80, 1, 1), 1e-4).double()
-        >>> level[1, ::4], doubt[1, ::4] = 0.0, 1.0  # a quarter is not known on source 1
-        >>> told = Coefficients(level, doubt)
-        >>> both, loadings = share(told, told, prior=one, own=one)
-        >>> bool(loadings.min() > 0.7), bool(both.mean[1, 0] < -0.9), bool(both.covariance[1, 0] < 0.6)
-        (True, True, True)
+        The loadings, ``(n_source,)``.
     """
-    n, average = alone.mean.shape[1], alone.mean.mean(1, keepdim=True)
-
-    def read(rows: Tensor) -> _Readings:
-        return _Readings(alone.of(rows), average, prior=prior, own=own)
-
-    everyone = torch.arange(n, device=average.device)
-    some = everyone[:: -(-n // _ROWS)]
-    readings, counts = read(some), _counts(alone.of(some).known(prior), by_curve.of(some).known(prior))
+    readings = _Readings(alone, average, prior=prior, own=own)
+    counts = _counts(alone.known(prior), by_curve.known(prior))
     loadings = torch.full_like(average[:, 0, 0], _FIRST)
     for _ in range(_STEPS):
         loadings = readings.better(loadings, counts)
-    parts = [read(rows).posterior(loadings) for rows in torch.split(everyone if asked is None else asked, _ROWS)]
-    means, covariances = torch.cat([part.mean for part in parts], 1), torch.cat([part.covariance for part in parts], 1)
-    return Coefficients(means, covariances), loadings
+    return loadings
+
+
+def share(alone: Coefficients, loadings: Tensor, *, average: Tensor, prior: Tensor, own: Tensor) -> Coefficients:
+    """Let sources inform each other about configurations.
+
+    Args:
+        alone: What all curves of a source say of its coefficients, of the configurations in question.
+        loadings: What `learn_loadings` returned.
+        average: As there, like the rest.
+        prior: Variance of a coefficient before any curve was seen.
+        own: The part of it by which configurations of a source differ.
+
+    Returns:
+        What the curves of all sources say of them.
+
+    Example:
+        >>> import torch
+        >>> one, level = torch.ones(()).double(), torch.linspace(-1.5, 1.5, 80).double().repeat(2, 1)[:, :, None]
+        >>> doubt = torch.full((2, 80, 1, 1), 1e-4).double()
+        >>> level[1, ::4], doubt[1, ::4] = 0.0, 1.0  # a quarter is not known on source 1
+        >>> told, scales = Coefficients(level, doubt), dict(average=level.mean(1, keepdim=True), prior=one, own=one)
+        >>> loadings = learn_loadings(told, told, **scales)
+        >>> both = share(told, loadings, **scales)
+        >>> bool(loadings.min() > 0.7), bool(both.mean[1, 0] < -0.9), bool(both.covariance[1, 0] < 0.6)
+        (True, True, True)
+    """
+    everyone = torch.arange(alone.mean.shape[1], device=average.device)
+    parts = [
+        _Readings(alone.of(rows), average, prior=prior, own=own).posterior(loadings)
+        for rows in torch.split(everyone, _ROWS)
+    ]
+    return Coefficients(torch.cat([part.mean for part in parts], 1), torch.cat([part.covariance for part in parts], 1))
 
 
 def _counts(known: Tensor, by_curve: Tensor) -> Tensor:

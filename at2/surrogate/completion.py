@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from at2.errors import TableError
-from at2.surrogate.common_values import Coefficients, share
+from at2.surrogate.common_values import Coefficients, learn_loadings, rows_to_learn_from, share
+from at2.surrogate.curve_list import CurveList
 from at2.surrogate.descent import minimize_near
 from at2.surrogate.epoch_covariance import EpochModel, fit_epochs
 from at2.surrogate.history import History
@@ -27,7 +28,6 @@ from at2.surrogate.joint_levels import fit_levels, predict_levels, read_levels
 from at2.surrogate.kernels import ConfigKernel, embed
 from at2.surrogate.latent_kronecker import LatentPosterior, WhiteCurves, log_evidence, update_rows, whiten
 from at2.surrogate.limited import at_least
-from at2.surrogate.outliers import limit
 from at2.surrogate.own_curves import own_covariance
 from at2.surrogate.warp import Warp, choose_warp
 
@@ -38,7 +38,6 @@ _FIT_SIZE = 400  # coefficients of one source in that fit; the cost is its cube
 _SIZE = 3600  # coefficients of one source that are conditioned on together
 _TOTAL = 7800  # cube root of the sum over sources of their cubes
 _FULL_EFFORT = 0.25  # share of a source's curves that are not whole, from which on nothing is saved
-_FENCE = 5.0  # in the distances of the 5 % and 95 % quantiles; readings beyond are drawn in
 _FEW_CURVES = 2500  # of all sources together: their levels are worked on at once
 _SHORT = 50  # curves of a source, on average, up to which that many of all curves say more than each source by itself
 _LARGEST = 1e100  # larger numbers overflow when squared
@@ -140,21 +139,21 @@ def complete(
     """
     warp = warp or choose_warp(*history.readings())
 
-    def read(part: History) -> Tensor:
-        curves = warp.forward(part.mean_over_seeds())
+    def read(curves: Tensor) -> Tensor:
+        curves = warp.forward(curves)
         return torch.where(torch.isfinite(curves), _reached(curves), torch.nan) if best_so_far else curves
 
-    grid = read(history)
+    grid, runs = read(history.mean_over_seeds()), history.elsewhere
     measured = torch.isfinite(grid)
     if bool(measured.all()):
         return Completed(grid, torch.zeros_like(grid), exact=True, broken_off=torch.zeros_like(grid[:, :, 0]))
-    curves, features = grid, history.features
-    if history.elsewhere is not None:
-        curves = torch.cat([grid, read(history.elsewhere)], dim=1)
-        features = torch.cat([features, history.elsewhere.features])
+    curves, features = CurveList.of(grid), history.features
+    if runs is not None:  # their rows come after those of the grid
+        curves = curves.joined(read(runs.mean_over_seeds()), runs.source, history.n_config + runs.config)
+        features = torch.cat([features, runs.features])
     _check(curves)
-    completion = _Completion(curves, embed(features), seed, settings or CompletionSettings())
-    mean, variance, never_run = completion.run(history.n_config)
+    completion = _Completion(curves, embed(features), history.n_config, seed, settings or CompletionSettings())
+    mean, variance, never_run = completion.run()
     if best_so_far:
         mean, variance = at_least(_reached(grid), mean, variance)
     mean, variance = torch.where(measured, grid, mean), torch.where(measured, 0.0, variance)
@@ -176,67 +175,52 @@ def _reached(curves: Tensor) -> Tensor:
     return torch.where(torch.isfinite(curves), curves, -torch.inf).cummax(-1).values
 
 
-def _check(curves: Tensor) -> None:
-    empty = ~torch.isfinite(curves).flatten(1).any(1)
+def _check(curves: CurveList) -> None:
+    empty = torch.bincount(curves.source, minlength=curves.n_source) == 0
     if bool(empty.any()):
         number = int(torch.nonzero(empty)[0])
         raise TableError(f"source {number} of the history has no reading at all; leave it out")
-    largest = float(torch.nan_to_num(curves).abs().max())
+    largest = float(torch.nan_to_num(curves.values).abs().max())
     if largest > _LARGEST:
         raise TableError(
             f"the history holds a value of {largest:.0e}, at most {_LARGEST:.0e} can be used; leave it out"
         )
 
 
-def _standardize(curves: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Curves of each source without far outliers, on a common scale; and what each was shifted and divided by."""
-    out, shifts, scales = [], [], []
-    for source in curves:
-        seen = source[torch.isfinite(source)]
-        ends = seen if seen.numel() <= 1_000_000 else seen[:: seen.numel() // 1_000_000]
-        low, high = torch.quantile(ends, torch.tensor([0.05, 0.95], dtype=seen.dtype, device=seen.device))
-        reach = _FENCE * (high - low)
-        if float(reach) > 0:
-            source = limit(source, low=low - reach, high=high + reach, unit=high - low)
-            seen = source[torch.isfinite(source)]
-        shift, scale = seen.mean(), seen.std(correction=0)
-        scale = torch.maximum(scale, 1e-9 * shift.abs().clamp_min(1e-3))
-        out.append((source - shift) / scale)
-        shifts.append(shift)
-        scales.append(scale)
-    return torch.stack(out), torch.stack(shifts), torch.stack(scales)
-
-
 class _Completion:
     """One run of `complete` on a ragged history; rows of the grid come first, those elsewhere after them."""
 
-    def __init__(self, curves: Tensor, points: Tensor, seed: int, settings: CompletionSettings) -> None:
-        self.points, self.settings = points, settings
-        self.z, self.shift, self.scale = _standardize(curves)
+    def __init__(
+        self, curves: CurveList, points: Tensor, n_config: int, seed: int, settings: CompletionSettings
+    ) -> None:
+        self.points, self.n_config, self.settings = points, n_config, settings
+        self.curves, self.shift, self.scale = curves.standardized()
         self.generator = torch.Generator().manual_seed(seed)
-        self.length = torch.isfinite(self.z).sum(2)  # (n_source, n_row)
+        self.read = self.curves.on_grid(self.curves.length, n_config) > 0  # (n_source, n_config), as the next
+        self.whole = self.curves.on_grid(self.curves.length, n_config) == curves.values.shape[1]
         self.epochs = self._fit_epochs()
         self.factor, self.rest = self.epochs.factor(settings.max_rank)
         self.noise = self.rest + self.epochs.noise
         self.kernel = self._fit_kernel()
 
-    def run(self, n_config: int) -> tuple[Tensor, Tensor, NeverRun | None]:
+    def run(self) -> tuple[Tensor, Tensor, NeverRun | None]:
         """Mean and variance on the grid, ``(n_source, n_config, n_epoch)`` each, and `NeverRun`, in latent units."""
-        known, kernel = self._coefficients(n_config)
+        known, kernel = self._coefficients()
         mean = self.epochs.mean + known.mean @ self.factor.T
         along = torch.einsum("tp,snpq,tq->snt", self.factor, known.covariance, self.factor)
-        whole = self._whole(n_config)[:, :, None]
-        mean = torch.where(whole, self.z[:, :n_config], mean)
+        whole = self.whole[:, :, None]
+        mean = torch.where(whole, self.curves.on_grid(self.curves.values, self.n_config), mean)
         variance = torch.where(whole, 0.0, along.clamp_min(0.0) + self.rest)
-        scale = self.scale[:, None, None]
-        never, never_run = self.length[:, :n_config] == 0, None
-        if bool(never.any()):
-            never_run = NeverRun(never, scale.square() * self._average(known.covariance, never), kernel.apart())
+        scale, never_run = self.scale[:, None, None], None
+        if not bool(self.read.all()):
+            never_run = NeverRun(
+                ~self.read, scale.square() * self._average(known.covariance, ~self.read), kernel.apart()
+            )
         return self.shift[:, None, None] + scale * mean, scale.square() * variance, never_run
 
     def own(self) -> Tensor | None:
         """How what is a source's own goes together over the epochs, see `own_covariance`."""
-        return own_covariance(self.z, self.points, generator=self.generator, max_iter=self.settings.max_iter)
+        return own_covariance(self.curves, self.points, generator=self.generator, max_iter=self.settings.max_iter)
 
     def _average(self, covariance: Tensor, which: Tensor) -> Tensor:
         """Mean covariance between epochs of some configurations of each source, ``(n_source, n_epoch, n_epoch)``."""
@@ -247,29 +231,28 @@ class _Completion:
 
     def _fit_epochs(self) -> EpochModel:
         """Half of the curves are the longest ones, half are drawn from all."""
-        flat, length = self.z.flatten(0, 1), self.length.flatten()
-        order = torch.randperm(flat.shape[0], generator=self.generator).to(flat.device)
-        order = order[length[order] > 0]
+        values, length = self.curves.values, self.curves.length
+        order = torch.randperm(len(values), generator=self.generator).to(values.device)
         by_length = order[torch.argsort(length[order], descending=True, stable=True)]
         longest = by_length[: _EPOCH_CURVES // 2]
         others = order[~torch.isin(order, longest)][: _EPOCH_CURVES // 2]
         chosen = torch.cat([longest, others])
-        shuffled = chosen[torch.randperm(chosen.numel(), generator=self.generator).to(flat.device)]
-        return fit_epochs(flat[shuffled], max_iter=self.settings.max_iter)
+        shuffled = chosen[torch.randperm(chosen.numel(), generator=self.generator).to(values.device)]
+        return fit_epochs(values[shuffled], max_iter=self.settings.max_iter)
 
-    def _whiten(self, source: int, rows: Tensor) -> WhiteCurves:
-        return whiten(self.z[source, rows] - self.epochs.mean, self.factor, self.noise)
+    def _whiten(self, curves: Tensor) -> WhiteCurves:
+        return whiten(self.curves.values[curves] - self.epochs.mean, self.factor, self.noise)
 
     def _draw(self, source: int, n: int) -> Tensor:
-        """At most `n` rows with a curve of a source, in rising order."""
-        rows = torch.nonzero(self.length[source])[:, 0]
-        if rows.numel() <= n:
-            return rows
-        return rows[torch.randperm(rows.numel(), generator=self.generator)[:n].to(rows.device)].sort().values
+        """At most `n` curves of a source, in rising order."""
+        curves = self.curves.by_source[source]
+        if curves.numel() <= n:
+            return curves
+        return curves[torch.randperm(curves.numel(), generator=self.generator)[:n].to(curves.device)].sort().values
 
     def _fit_kernel(self) -> ConfigKernel:
         """Maximize the evidence of a subset of the curves by L-BFGS, under log-normal priors."""
-        n_source, q = self.z.shape[0], self.factor.shape[1]
+        n_source, q = self.curves.n_source, self.factor.shape[1]
         few = max(min(_FIT_SIZE // q, _FIT_CURVES // n_source), 2)
         sets = self._batches([self._draw(source, few) for source in range(n_source)])
         start = _start(self.points.shape[1])
@@ -286,86 +269,117 @@ class _Completion:
         found = minimize_near(loss, start, reach=6.0, max_iter=self.settings.max_iter)
         return _kernel(found.to(self.points))
 
-    def _batches(self, rows: list[Tensor]) -> list[tuple[Tensor, WhiteCurves, Tensor]]:
-        """Points, curves and Gram matrices of some rows of every source, stacked where sources have equally many."""
+    def _batches(self, drawn: list[Tensor]) -> list[tuple[Tensor, WhiteCurves, Tensor]]:
+        """Points, curves and Gram matrices of some curves of every source, stacked where sources have equally many."""
         batches = []
-        for n in sorted({len(some) for some in rows}):
-            alike = [(source, some) for source, some in enumerate(rows) if len(some) == n]
-            white = [self._whiten(source, some) for source, some in alike]
+        for n in sorted({len(some) for some in drawn}):
+            alike = [some for some in drawn if len(some) == n]
+            white = [self._whiten(some) for some in alike]
             stacked = WhiteCurves(torch.stack([w.roots for w in white]), torch.stack([w.targets for w in white]))
             roots = stacked.flat_roots
-            batches.append((torch.stack([self.points[some] for _, some in alike]), stacked, roots @ roots.mT))
+            points = torch.stack([self.points[self.curves.config[some]] for some in alike])
+            batches.append((points, stacked, roots @ roots.mT))
         return batches
 
-    def _whole(self, n_config: int) -> Tensor:
-        """Which curves of the grid were run to the end, ``(n_source, n_config)``."""
-        return self.length[:, :n_config] == self.z.shape[2]
-
-    def _coefficients(self, n_config: int) -> tuple[Coefficients, ConfigKernel]:
+    def _coefficients(self) -> tuple[Coefficients, ConfigKernel]:
         """Latent coefficients of the curves on the grid, given those of all sources, and how levels go together."""
         by_curve = self._by_curve()
-        alone = Coefficients(by_curve.mean.clone(), by_curve.covariance.clone())
-        for source in range(self.z.shape[0]):  # rows elsewhere tell how sources are linked, and are not asked for
-            asked = torch.nonzero(~self._whole(n_config)[source])[:, 0]
-            alone.mean[source, asked], alone.covariance[source, asked] = self._predict(source, asked, n_config)
-        never, kernel = self.length[:, :n_config] == 0, self.kernel
-        if self.z.shape[0] > 1 and bool(never.any()):
-            kernel = self._inform(alone, by_curve, never)
-        return Coefficients(alone.mean[:, :n_config], alone.covariance[:, :n_config]), kernel
+        alone = self._on_grid(by_curve)
+        for source in range(self.curves.n_source):
+            asked = torch.nonzero(~self.whole[source])[:, 0]
+            alone.mean[source, asked], alone.covariance[source, asked] = self._predict(source, asked)
+        if self.curves.n_source > 1 and not bool(self.read.all()):
+            return alone, self._inform(alone, by_curve)
+        return alone, self.kernel
 
-    def _inform(self, alone: Coefficients, by_curve: Coefficients, never: Tensor) -> ConfigKernel:
+    def _inform(self, alone: Coefficients, by_curve: Coefficients) -> ConfigKernel:
         """Put in what other sources let expect of the configurations of the grid that a source has never run.
 
         A curve that was stopped speaks for itself: those that went on elsewhere are no measure of it.
         """
-        asked = torch.nonzero(never.any(0))[:, 0]
-        source, row = torch.nonzero(never[:, asked], as_tuple=True)
-        read, at = self.length > 0, (source, asked[row])
-        if int(read.sum()) <= max(_FEW_CURVES, _SHORT * self.z.shape[0]):
-            readings = read_levels(by_curve, read, prior=self.total).some(_FEW_CURVES, self.generator)
+        asked = torch.nonzero(~self.read.all(0))[:, 0]
+        source, row = torch.nonzero(~self.read[:, asked], as_tuple=True)
+        at = (source, asked[row])
+        if len(self.curves) <= max(_FEW_CURVES, _SHORT * self.curves.n_source):
+            readings = read_levels(by_curve, self.curves, prior=self.total).some(_FEW_CURVES, self.generator)
             model = fit_levels(readings, self.points, generator=self.generator, max_iter=2 * self.settings.max_iter)
             level, variance = predict_levels(model, readings, self.points, asked)
             alone.put_levels(*at, level[source, row], variance[source, row])
             loadings, kernel = model.loadings, model.config_kernel
         else:
             own, kernel = self.total - self.kernel.constant, self.kernel
-            both, loadings = share(alone, by_curve, prior=self.total, own=own, asked=asked)
+            average = self._average_coefficients(alone, by_curve)
+            sample = self._sample(alone, by_curve)
+            loadings = learn_loadings(*sample, average=average, prior=self.total, own=own)
+            both = share(alone.of(asked), loadings, average=average, prior=self.total, own=own)
             alone.mean[at], alone.covariance[at] = both.mean[source, row], both.covariance[source, row]
         _LOG.debug("loadings of the sources on what their levels have in common: %s", loadings.tolist())
         return kernel
 
     def _by_curve(self) -> Coefficients:
-        """What each row's own curve on a source says of its coefficients there; nothing where there is none."""
-        (n_source, n_row, _), q = self.z.shape, self.factor.shape[1]
-        mean = self.z.new_zeros(n_source, n_row, q)
-        covariance = (self.total * torch.eye(q).to(mean)).expand(n_source, n_row, q, q).clone()
-        read = self.length > 0
-        white = whiten(self.z[read] - self.epochs.mean, self.factor, self.noise)
-        mean[read], covariance[read] = update_rows(mean[read], covariance[read], white)
-        return Coefficients(mean, covariance)
+        """What each curve says of its coefficients by itself, ``(n_curve, q)`` and ``(n_curve, q, q)``."""
+        n, q = len(self.curves), self.factor.shape[1]
+        mean = self.curves.values.new_zeros(n, q)
+        covariance = self._prior_covariance(n)
+        return Coefficients(*update_rows(mean, covariance, self._whiten(torch.arange(n, device=mean.device))))
+
+    def _prior_covariance(self, *shape: int) -> Tensor:
+        q = self.factor.shape[1]
+        return (self.total * torch.eye(q).to(self.factor)).expand(*shape, q, q).clone()
+
+    def _on_grid(self, by_curve: Coefficients) -> Coefficients:
+        """The same of the grid, ``(n_source, n_config, q)``; what the prior says where there is no curve."""
+        inside = self.curves.config < self.n_config
+        covariance = self._prior_covariance(self.curves.n_source, self.n_config)
+        covariance[self.curves.source[inside], self.curves.config[inside]] = by_curve.covariance[inside]
+        return Coefficients(self.curves.on_grid(by_curve.mean, self.n_config), covariance)
+
+    def _average_coefficients(self, alone: Coefficients, by_curve: Coefficients) -> Tensor:
+        """Mean over the configurations, on the grid and elsewhere, ``(n_source, 1, q)``."""
+        outside = self.curves.config >= self.n_config
+        total = alone.mean.sum(1).index_add(0, self.curves.source[outside], by_curve.mean[outside])
+        return (total / len(self.points))[:, None]
+
+    def _sample(self, alone: Coefficients, by_curve: Coefficients) -> tuple[Coefficients, Coefficients]:
+        """What is known of some configurations, on the grid and elsewhere: by all curves, by their own alone."""
+        rows = rows_to_learn_from(len(self.points)).to(self.points.device)
+        place = torch.full((len(self.points),), -1, device=rows.device)
+        place[rows] = torch.arange(len(rows), device=rows.device)
+        some = torch.nonzero(place[self.curves.config] >= 0)[:, 0]
+        at = (self.curves.source[some], place[self.curves.config[some]])
+        own = Coefficients(
+            by_curve.mean.new_zeros(self.curves.n_source, len(rows), self.factor.shape[1]),
+            self._prior_covariance(self.curves.n_source, len(rows)),
+        )
+        own.mean[at], own.covariance[at] = by_curve.mean[some], by_curve.covariance[some]
+        known = Coefficients(own.mean.clone(), own.covariance.clone())
+        grid = rows < self.n_config  # of those elsewhere nothing but their own curves is asked
+        known.mean[:, grid], known.covariance[:, grid] = alone.mean[:, rows[grid]], alone.covariance[:, rows[grid]]
+        return known, own
 
     @property
     def total(self) -> Tensor:
         """Variance of a coefficient before any curve was seen."""
         return self.kernel.constant + self.kernel.smooth + self.kernel.own
 
-    def _predict(self, source: int, asked: Tensor, n_config: int) -> tuple[Tensor, Tensor]:
+    def _predict(self, source: int, asked: Tensor) -> tuple[Tensor, Tensor]:
         """Means and covariances of the coefficients of some rows on a source, given all of its own curves."""
-        rows = self._draw(source, max(self._size(asked.numel() / n_config) // self.factor.shape[1], 1))
-        kernel = self.kernel
-        posterior = LatentPosterior(kernel.matrix(self.points[rows]), self._whiten(source, rows))
+        drawn = self._draw(source, max(self._size(asked.numel() / self.n_config) // self.factor.shape[1], 1))
+        kernel, rows = self.kernel, self.curves.config[drawn]
+        posterior = LatentPosterior(kernel.matrix(self.points[rows]), self._whiten(drawn))
         same = (asked[:, None] == rows).to(self.points.dtype)
         cross = kernel.cross(self.points[asked], self.points[rows]) + kernel.own * same
         mean, covariance = posterior.predict(cross, self.total.expand(asked.numel()))
-        left_out = (self.length[source, asked] > 0) & ~torch.isin(asked, rows)
-        if bool(left_out.any()):
-            white = self._whiten(source, asked[left_out])
-            mean[left_out], covariance[left_out] = update_rows(mean[left_out], covariance[left_out], white)
+        own = self.curves.by_source[source]
+        left_out = own[torch.isin(self.curves.config[own], asked) & ~torch.isin(own, drawn)]
+        if len(left_out):
+            at = torch.searchsorted(asked, self.curves.config[left_out])
+            mean[at], covariance[at] = update_rows(mean[at], covariance[at], self._whiten(left_out))
         return mean, covariance
 
     def _size(self, share: float) -> int:
         """Coefficients to condition one source on; the work, their cube, is as the share of curves asked for."""
-        most = min(self.settings.max_size, int(_TOTAL / self.z.shape[0] ** (1 / 3)))
+        most = min(self.settings.max_size, int(_TOTAL / self.curves.n_source ** (1 / 3)))
         return int(most * min(share / _FULL_EFFORT, 1.0) ** (1 / 3))
 
 

@@ -11,6 +11,76 @@ from at2.errors import ShapeError
 
 
 @dataclass(frozen=True)
+class RunCurves:
+    """Curves of single configurations on single sources: what a history holds beside its grid.
+
+    Args:
+        values: Metric, larger is better, in the user's units, shape ``(n_run, n_seed, n_epoch)``; NaN where nothing was
+            run.
+        source: Which source each one is of, whole numbers, shape ``(n_run,)``.
+        config: Which configuration it is of, a row of the features, shape ``(n_run,)``. No source has one twice.
+        features: Encoded configurations, shape ``(n_config, n_column)``, in [0, 1]; NaN where a column is inactive.
+
+    Raises:
+        ShapeError: If the shapes do not fit, or a configuration has no row.
+
+    Example:
+        >>> import torch
+        >>> curves = torch.tensor([[[0.1, 0.2]], [[0.3, torch.nan]]]).double()
+        >>> runs = RunCurves(curves, torch.tensor([4, 0]), torch.tensor([0, 0]), torch.zeros(1, 3).double())
+        >>> runs.n_run, runs.mean_over_seeds().shape
+        (2, torch.Size([2, 2]))
+    """
+
+    values: Tensor
+    source: Tensor
+    config: Tensor
+    features: Tensor
+
+    def __post_init__(self) -> None:
+        """Check the shapes once, so that nobody below has to."""
+        if self.values.ndim != 3 or self.features.ndim != 2:
+            raise ShapeError(
+                "wanted values (n_run, n_seed, n_epoch) and features (n_config, n_column); "
+                f"got {tuple(self.values.shape)} and {tuple(self.features.shape)}"
+            )
+        if not self.source.shape == self.config.shape == self.values.shape[:1]:
+            raise ShapeError(
+                f"{self.n_run} curves come with sources {tuple(self.source.shape)} and configurations "
+                f"{tuple(self.config.shape)} (shapes); give one of each for every curve"
+            )
+        if self.n_run and not 0 <= int(self.config.min()) <= int(self.config.max()) < self.features.shape[0]:
+            raise ShapeError(f"configurations are rows 0 to {self.features.shape[0] - 1} of the features")
+
+    @property
+    def n_run(self) -> int:
+        """Number of curves."""
+        return self.values.shape[0]
+
+    @property
+    def n_config(self) -> int:
+        """Number of configurations."""
+        return self.features.shape[0]
+
+    @classmethod
+    def of(cls, history: History) -> RunCurves:
+        """Those of a history's grid that have a reading."""
+        source, config = torch.nonzero(torch.isfinite(history.values).any(3).any(1), as_tuple=True)
+        return cls(history.values[source, :, config], source, config, history.features)
+
+    def mean_over_seeds(self) -> Tensor:
+        """Return the mean of every curve over its seeds, ``(n_run, n_epoch)``, NaN if none ran."""
+        return torch.nanmean(self.values, dim=1)
+
+    def on_grid(self, n_source: int) -> Tensor:
+        """Return the curves as a history's values, ``(n_source, n_seed, n_config, n_epoch)``, NaN where none ran."""
+        _, n_seed, n_epoch = self.values.shape
+        grid = self.values.new_full((n_source, n_seed, self.n_config, n_epoch), torch.nan)
+        grid[self.source, :, self.config] = self.values
+        return grid
+
+
+@dataclass(frozen=True)
 class History:
     """Curves of the source tasks over one list of configurations.
 
@@ -33,7 +103,7 @@ class History:
 
     values: Tensor
     features: Tensor
-    elsewhere: History | None = None
+    elsewhere: RunCurves | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes once, so that nobody below has to."""
@@ -49,16 +119,18 @@ class History:
             )
         if self.n_config == 0 or self.n_epoch == 0:
             raise ShapeError("a history needs at least one configuration and one epoch")
-        if self.elsewhere is not None and (
-            self.elsewhere.values.shape[:2] != self.values.shape[:2]
-            or self.elsewhere.n_epoch != self.n_epoch
-            or self.elsewhere.features.shape[1] != self.features.shape[1]
-        ):
+        if self.elsewhere is not None:
+            self._check_elsewhere(self.elsewhere)
+
+    def _check_elsewhere(self, runs: RunCurves) -> None:
+        n_source, n_seed, _, n_epoch = self.values.shape
+        if (runs.values.shape[1:], runs.features.shape[1]) != ((n_seed, n_epoch), self.features.shape[1]):
             raise ShapeError(
-                f"curves elsewhere have shapes {tuple(self.elsewhere.values.shape)} and "
-                f"{tuple(self.elsewhere.features.shape)}; sources, seeds, epochs and columns must be those of "
-                f"{tuple(self.values.shape)} and {tuple(self.features.shape)}"
+                f"curves elsewhere have shapes {tuple(runs.values.shape)} and {tuple(runs.features.shape)}; seeds, "
+                f"epochs and columns must be those of {tuple(self.values.shape)} and {tuple(self.features.shape)}"
             )
+        if runs.n_run and not 0 <= int(runs.source.min()) <= int(runs.source.max()) < n_source:
+            raise ShapeError(f"curves elsewhere are of sources 0 to {n_source - 1}; one of another source came")
 
     @property
     def n_source(self) -> int:
@@ -82,9 +154,15 @@ class History:
 
     def readings(self) -> list[Tensor]:
         """Return every reading of each source, on the grid and elsewhere, in no particular order."""
-        parts = [self.values] if self.elsewhere is None else [self.values, self.elsewhere.values]
-        flat = torch.cat([part.flatten(1) for part in parts], 1)
-        return [source[torch.isfinite(source)] for source in flat]
+        return [
+            torch.cat([part[torch.isfinite(part)] for part in (grid, self._elsewhere_of(source))])
+            for source, grid in enumerate(self.values)
+        ]
+
+    def _elsewhere_of(self, source: int) -> Tensor:
+        if self.elsewhere is None:
+            return self.values.new_zeros(0)
+        return self.elsewhere.values[self.elsewhere.source == source]
 
     def mean_over_seeds(self) -> Tensor:
         """Return the mean curve of every source over its seeds, ``(n_source, n_config, n_epoch)``, NaN if none ran."""

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from at2.surrogate.common_values import Coefficients
+from at2.surrogate.curve_list import CurveList
 from at2.surrogate.descent import minimize_near
 from at2.surrogate.kernels import ConfigKernel
 from at2.surrogate.kernels.matern import matern52
@@ -114,19 +115,18 @@ class LevelModel:
         return kernel * (shared + one * (1.0 - shared)) + _LOCATION * one
 
 
-def read_levels(by_curve: Coefficients, read: Tensor, *, prior: Tensor) -> LevelReadings:
+def read_levels(by_curve: Coefficients, curves: CurveList, *, prior: Tensor) -> LevelReadings:
     """Take from what each curve says by itself what it says of its level.
 
     Args:
-        by_curve: Coefficients given their own curves, under a prior with mean 0.
-        read: Which of them have a curve, ``(n_source, n_config)``.
+        by_curve: Coefficients given their own curves, ``(n_curve, q)``, under a prior with mean 0.
+        curves: Which source and configuration they are of.
         prior: Variance of that prior, a scalar.
     """
-    source, config = torch.nonzero(read, as_tuple=True)
-    variance = by_curve.covariance[source, config, 0, 0]
+    variance = by_curve.covariance[:, 0, 0]
     precision = (1.0 / variance - 1.0 / prior).clamp_min(_LEAST / prior)
-    value = by_curve.mean[source, config, 0] / variance / precision
-    return LevelReadings(source, config, value, 1.0 / precision, n_source=len(read))
+    value = by_curve.mean[:, 0] / variance / precision
+    return LevelReadings(curves.source, curves.config, value, 1.0 / precision, n_source=curves.n_source)
 
 
 def fit_levels(

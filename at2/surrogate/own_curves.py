@@ -20,12 +20,13 @@ References:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from at2.surrogate.curve_list import CurveList
 from at2.surrogate.descent import minimize_near
 from at2.surrogate.epoch_covariance import N_KERNEL, epoch_kernel, kernel_centre, prior_of_mean
 from at2.surrogate.kernels.matern import matern52
@@ -51,11 +52,13 @@ class _Cells:
     value: Tensor  # (n,)
 
 
-def own_covariance(curves: Tensor, points: Tensor, *, generator: torch.Generator, max_iter: int = 30) -> Tensor | None:
+def own_covariance(
+    curves: CurveList, points: Tensor, *, generator: torch.Generator, max_iter: int = 30
+) -> Tensor | None:
     """Estimate how readings of a target go together over the epochs, given what sources have in common.
 
     Args:
-        curves: Standardized curves, shape ``(n_source, n_config, n_epoch)``, NaN where nothing was run.
+        curves: Standardized curves of ``n_epoch`` epochs, NaN where nothing was run.
         points: Embedded configurations, ``(n_config, n_column)``.
         generator: Draws the curves that are fitted to, where there are many.
         max_iter: Iterations of L-BFGS.
@@ -65,15 +68,15 @@ def own_covariance(curves: Tensor, points: Tensor, *, generator: torch.Generator
         of the last column: the epochs, the noise of a reading part of their variances, and the best of the curve, which
         goes with its end. None for a single source, or a single epoch.
     """
-    n_source, _, n_epoch = curves.shape
-    if n_source < 2 or n_epoch < 2:
+    n_epoch = curves.values.shape[1]
+    if curves.n_source < 2 or n_epoch < 2:
         return None
-    knots = _knots(curves)
-    cells = _draw(curves[:, :, knots], generator)
+    knots = _knots(curves.values)
+    cells = _draw(replace(curves, values=curves.values[:, knots]), len(points), generator)
     asked, rows = torch.unique(cells.config, return_inverse=True)
     fitted = _Evidence(_Cells(cells.source, rows, cells.knot, cells.value), points[asked], knots)
-    found = minimize_near(fitted.loss, fitted.centre, reach=_FURTHEST, max_iter=max_iter).to(curves)
-    own, noise = epoch_kernel(found[N_KERNEL : 2 * N_KERNEL], torch.arange(n_epoch, device=curves.device))
+    found = minimize_near(fitted.loss, fitted.centre, reach=_FURTHEST, max_iter=max_iter).to(points)
+    own, noise = epoch_kernel(found[N_KERNEL : 2 * N_KERNEL], torch.arange(n_epoch, device=points.device))
     own = torch.cat([own, own[-1:]])
     own = torch.cat([own, own[:, -1:]], 1)
     of_reading = torch.cat([noise.expand(n_epoch), _BEST * own[-1:, -1]])
@@ -83,23 +86,28 @@ def own_covariance(curves: Tensor, points: Tensor, *, generator: torch.Generator
 
 def _knots(curves: Tensor) -> Tensor:
     """Epochs, counted from 0, at which curves are read: of those that any curve shows, nearest to a geometric row."""
-    shown = torch.nonzero(torch.isfinite(curves).flatten(0, 1).any(0))[:, 0]
-    wanted = torch.as_tensor(np.unique(np.geomspace(1, curves.shape[2], _EPOCHS).round()) - 1).to(shown.device)
+    shown = torch.nonzero(torch.isfinite(curves).any(0))[:, 0]
+    wanted = torch.as_tensor(np.unique(np.geomspace(1, curves.shape[1], _EPOCHS).round()) - 1).to(shown.device)
     knots: Tensor = torch.unique(shown[(shown - wanted[:, None]).abs().argmin(1)])
     return knots
 
 
-def _draw(curves: Tensor, generator: torch.Generator) -> _Cells:
-    """Draw whole curves, the same configurations on all sources as far as they ran them; curves ``(S, N, n_knot)``."""
-    n_source, n_config, _ = curves.shape
-    order = torch.randperm(n_config, generator=generator).to(curves.device)
-    seen, most = torch.isfinite(curves[:, order]), max(_OF_A_SOURCE, _CELLS // n_source)
-    kept = seen & (seen.sum(2).cumsum(1) <= most)[:, :, None]
-    sources = torch.randperm(n_source, generator=generator).to(curves.device)
-    total = kept[sources].sum((1, 2)).cumsum(0)
-    kept[sources[1:][total[1:] > _CELLS]] = False
-    source, row, knot = torch.nonzero(kept, as_tuple=True)
-    return _Cells(source, order[row], knot, curves[source, order[row], knot])
+def _draw(curves: CurveList, n_config: int, generator: torch.Generator) -> _Cells:
+    """Draw whole curves, read at the knots: the same configurations on all sources as far as they ran them."""
+    n_source, device = curves.n_source, curves.source.device
+    place = torch.argsort(torch.randperm(n_config, generator=generator)).to(device)
+    order = torch.argsort(curves.source * n_config + place[curves.config])
+    source, config, values = curves.source[order], curves.config[order], curves.values[order]
+    seen, most = torch.isfinite(values), max(_OF_A_SOURCE, _CELLS // n_source)
+    count = seen.sum(1)
+    before = torch.zeros(n_source, dtype=count.dtype, device=device).index_add(0, source, count).cumsum(0)
+    so_far = count.cumsum(0) - torch.cat([before.new_zeros(1), before[:-1]])[source]
+    kept = so_far <= most
+    taken = torch.zeros_like(before).index_add(0, source, torch.where(kept, count, 0))
+    sources = torch.randperm(n_source, generator=generator).to(device)
+    kept = kept & ~torch.isin(source, sources[1:][taken[sources].cumsum(0)[1:] > _CELLS])
+    curve, knot = torch.nonzero(seen & kept[:, None], as_tuple=True)
+    return _Cells(source[curve], config[curve], knot, values[curve, knot])
 
 
 class _Evidence:

@@ -154,9 +154,10 @@ def _endings(table: LearningCurveTable) -> str:
 
 
 def _timing(table: LearningCurveTable) -> str:
-    if table.seconds is None:
+    if table.kept_seconds is None:
         return ""
-    median_s, total_s = np.nanmedian(table.seconds), np.nansum(table.seconds)
+    seconds = table.kept_seconds.values
+    median_s, total_s = np.nanmedian(seconds), np.nansum(seconds)
     return f"An epoch took {median_s * 1e3:.3g} ms (median), all of them {total_s / 60:.3g} min."
 
 

@@ -17,19 +17,23 @@ dataset                          shape and type                                m
 ``batches/<metric>/per_epoch``   (n_task, n_seed, n_config) int64              how many of them make an epoch
 ===============================  ============================================  ======================================
 
-The root has the attributes ``format`` (``at2.learning-curves``) and ``schema_version``; a reader refuses versions newer
-than its own. The header holds ``name``, ``metrics`` and ``batches`` (name, maximize, unit; the first metric is the
-default), ``tasks`` and ``configs`` (the columns in order with their kinds, see :mod:`at2.tables.columns`), ``space``
-(the search space in its JSON form, or null) and ``notes``. Names of columns and metrics are percent-encoded where HDF5
-would take them for paths. All datasets are chunked, compressed and carry checksums. Everything that HyperRec records
-has its place: :data:`~at2.tables.schema.HYPERREC_METRICS` below ``curves``,
-:data:`~at2.tables.schema.HYPERREC_BATCH_METRICS` below ``batches``, the split below ``notes``.
+Where fewer than half of the runs of a metric took place, ``curves/<metric>`` is a group with the dataset ``values``,
+shape (n_run, n_epoch), of those that did, and ``run``, (n_run,) int64, their positions in (n_task, n_seed, n_config),
+rising; the same holds for ``seconds``. The root has the attributes ``format`` (``at2.learning-curves``) and
+``schema_version``: 2 where a file has such a group, else 1. A reader refuses versions newer than its own. The header
+holds ``name``, ``metrics`` and ``batches`` (name, maximize, unit; the first metric is the default), ``tasks`` and
+``configs`` (the columns in order with their kinds, see :mod:`at2.tables.columns`), ``space`` (the search space in its
+JSON form, or null) and ``notes``. Names of columns and metrics are percent-encoded where HDF5 would take them for
+paths. All datasets are chunked, compressed and carry checksums. Everything that HyperRec records has its place:
+:data:`~at2.tables.schema.HYPERREC_METRICS` below ``curves``, :data:`~at2.tables.schema.HYPERREC_BATCH_METRICS` below
+``batches``, the split below ``notes``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +47,7 @@ from at2.tables.batches import BatchSeries
 from at2.tables.columns import dataset_name, read_frame, read_ids, write_array, write_frame, write_ids
 from at2.tables.files import whole_file
 from at2.tables.schema import Metric
+from at2.tables.sparse import RunValues
 from at2.tables.table import LearningCurveTable
 
 if TYPE_CHECKING:
@@ -51,7 +56,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "SCHEMA_VERSION", "read_hdf5", "write_hdf5"]
 
 FORMAT = "at2.learning-curves"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _CHUNK_CELLS = 2**15
 
 
@@ -87,7 +92,11 @@ def _image(table: LearningCurveTable) -> bytes:
 
 
 def _fill(file: Any, table: LearningCurveTable) -> None:
-    file.attrs["format"], file.attrs["schema_version"] = np.bytes_(FORMAT), SCHEMA_VERSION
+    every = {f"curves/{dataset_name(name)}": table.kept(name) for name in table.metrics}
+    if table.kept_seconds is not None:
+        every["seconds"] = table.kept_seconds
+    file.attrs["format"] = np.bytes_(FORMAT)
+    file.attrs["schema_version"] = SCHEMA_VERSION if any(map(_is_sparse, every.values())) else 1
     write_ids(file, "tasks/id", table.tasks.index)
     write_ids(file, "configs/id", table.configs.index)
     header = {
@@ -101,10 +110,8 @@ def _fill(file: Any, table: LearningCurveTable) -> None:
     }
     write_array(file, "header", np.frombuffer(_json(header), dtype=np.uint8))
     write_array(file, "status", table.status)
-    for name in table.metrics:
-        write_array(file, f"curves/{dataset_name(name)}", table.raw_curves(name), chunks=_chunks(table))
-    if table.seconds is not None:
-        write_array(file, "seconds", table.seconds, chunks=_chunks(table))
+    for name, kept in every.items():
+        _write_runs(file, name, kept)
     for name, series in table.batches.items():
         _write_batches(file.create_group(f"batches/{dataset_name(name)}"), series)
 
@@ -116,11 +123,28 @@ def _json(header: dict[str, Any]) -> bytes:
         raise TableError(f"the table's notes must be JSON values ({error}); convert them first") from error
 
 
-def _chunks(table: LearningCurveTable) -> tuple[int, int, int, int]:
-    """Return chunks that hold the curves of one task and seed, as whole curves, at most 32,768 cells."""
-    _, _, n_config, n_epoch = table.shape
+def _is_sparse(kept: RunValues) -> bool:
+    return 2 * len(kept.run) < math.prod(kept.runs)
+
+
+def _write_runs(file: Any, name: str, kept: RunValues) -> None:
+    if not _is_sparse(kept):
+        write_array(file, name, kept.spread(), chunks=(1, 1, *_chunks(kept.shape[2:])))
+        return
+    write_array(file, f"{name}/values", kept.values, chunks=_chunks(kept.values.shape))
+    write_array(file, f"{name}/run", kept.run.astype(np.int64))
+
+
+def _read_runs(entry: Any, runs: tuple[int, int, int]) -> Any:
+    """Return the values of a metric, or the seconds, as the table takes them."""
+    return entry[()] if isinstance(entry, h5py.Dataset) else RunValues(entry["values"][()], entry["run"][()], runs)
+
+
+def _chunks(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return chunks of at most 32,768 cells that hold whole curves, of an array ``(n_curve, n_epoch)``."""
+    n_curve, n_epoch = shape
     n_epoch = min(n_epoch, _CHUNK_CELLS)
-    return 1, 1, min(n_config, max(1, _CHUNK_CELLS // n_epoch)), n_epoch
+    return min(n_curve, max(1, _CHUNK_CELLS // n_epoch)), n_epoch
 
 
 def _write_batches(group: Any, series: BatchSeries) -> None:
@@ -182,14 +206,15 @@ def _read(file: Any, path: Path) -> LearningCurveTable:
     tasks = read_frame(file["tasks/facts"], header["tasks"], read_ids(file["tasks/id"], "task"))
     configs = read_frame(file["configs/values"], header["configs"], read_ids(file["configs/id"], "config_id"))
     metrics = [Metric(**metric) for metric in header["metrics"]]
+    status = file["status"][()]
     return LearningCurveTable(
-        {metric.name: file[f"curves/{dataset_name(metric.name)}"][()] for metric in metrics},
+        {metric.name: _read_runs(file[f"curves/{dataset_name(metric.name)}"], status.shape) for metric in metrics},
         tasks=tasks,
         configs=configs,
         metrics=metrics,
         space=_space(header["space"]),
-        seconds=file["seconds"][()] if "seconds" in file else None,
-        status=file["status"][()],
+        seconds=_read_runs(file["seconds"], status.shape) if "seconds" in file else None,
+        status=status,
         batches={batch["name"]: _read_batches(file, path, Metric(**batch)) for batch in header["batches"]},
         name=header["name"],
         notes=header["notes"],

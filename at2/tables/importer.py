@@ -13,6 +13,7 @@ import pandas as pd
 from at2.errors import SpaceError, TableError
 from at2.tables.frames import config_frame, plain_value, task_frame
 from at2.tables.schema import Metric, RunStatus
+from at2.tables.sparse import MOST_CELLS, RunValues
 from at2.tables.table import LearningCurveTable
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["ImportReport", "from_frame"]
 _log = logging.getLogger(__name__)
 _REQUIRED = ("task", "config_id", "epoch", "value")
 _MAX_EPOCH = 1_000_000
-_MAX_CELLS = 2**28  # 2 GiB
+_MOST_RUNS = 2**30  # that took place or not: a byte each
 _MOST_EPOCHS = 10_000  # of a training; more are steps
 
 
@@ -123,31 +124,34 @@ class _Rows:
     def table(self, metric: Metric, name: str) -> LearningCurveTable:
         rows = self.frame[self.good]
         tasks = task_frame(pd.unique(rows["task"])) if self.known_tasks is None else self.known_tasks
-        cell = (*self._runs(rows, tasks), rows["epoch"].to_numpy(dtype=np.int64) - 1)
-        shape = len(tasks), len(self.seed_of), len(self.configs), int(rows["epoch"].max())
-        if math.prod(shape) > _MAX_CELLS:
+        shape = len(tasks), len(self.seed_of), len(self.configs)
+        run, place = np.unique(np.ravel_multi_index(self._runs(rows, tasks), shape), return_inverse=True)
+        n_epoch = int(rows["epoch"].max())
+        if len(run) * n_epoch > MOST_CELLS or math.prod(shape) > _MOST_RUNS:
             remedy = (
                 "the column 'epoch' seems to count steps, divide it by the steps per epoch"
-                if shape[3] > _MOST_EPOCHS
-                else "every task has a cell for every configuration, run or not: import fewer tasks or configurations"
+                if n_epoch > _MOST_EPOCHS
+                else "import fewer tasks or configurations"
             )
             raise TableError(
-                f"a table of {' x '.join(map(str, shape))} (task, seed, config, epoch) does not fit in memory; {remedy}"
+                f"a table of {len(run)} runs of {n_epoch} epochs among {' x '.join(map(str, shape))} (task, seed, "
+                f"config) does not fit in memory; {remedy}"
             )
-        values = np.full(shape, np.nan)
-        values[cell] = rows["value"]
-        seconds = None
-        if "seconds" in rows:
-            seconds = np.full(shape, np.nan)
-            seconds[cell] = rows["seconds"]
+        cell = place, rows["epoch"].to_numpy(dtype=np.int64) - 1
+
+        def spread(column: str) -> RunValues:
+            values = np.full((len(run), n_epoch), np.nan)
+            values[cell] = rows[column]
+            return RunValues(values, run.copy(), shape)
+
         return LearningCurveTable(
-            {metric.name: values},
+            {metric.name: spread("value")},
             tasks=tasks,
             configs=self.configs,
             metrics=[metric],
             space=self.space,
-            seconds=seconds,
-            status=self._status(values, tasks),
+            seconds=spread("seconds") if "seconds" in rows else None,
+            status=self._status(run, shape, tasks),
             name=name,
         )
 
@@ -247,9 +251,10 @@ class _Rows:
         seed = rows["seed"].map(self.seed_of).to_numpy(dtype=np.int64) if "seed" in rows else np.zeros(len(rows), int)
         return task, seed, self.configs.index.get_indexer(pd.Index(rows["config_id"]))
 
-    def _status(self, values: np.ndarray, tasks: pd.DataFrame) -> np.ndarray:
+    def _status(self, run: np.ndarray, shape: tuple[int, int, int], tasks: pd.DataFrame) -> np.ndarray:
         """Return OK for runs with values and DIVERGED for those in which a value was not finite."""
-        status = np.where(np.isfinite(values).any(axis=-1), RunStatus.OK, RunStatus.NOT_RUN).astype(np.int8)
+        status = np.full(shape, RunStatus.NOT_RUN, dtype=np.int8)
+        status.ravel()[run] = RunStatus.OK
         runs = self.diverged[self.diverged["task"].isin(tasks.index)]
         if "seed" in runs:
             runs = runs[runs["seed"].isin(list(self.seed_of))]

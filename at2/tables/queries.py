@@ -12,6 +12,7 @@ from at2.errors import SpaceError, TableError, UnknownNameError
 
 if TYPE_CHECKING:
     from at2.space import SearchSpace
+    from at2.tables.sparse import RunValues
     from at2.tables.table import LearningCurveTable
 
 __all__ = ["best", "curve", "equal", "find_configs", "long", "subset", "task_curves", "value_at", "whole_columns"]
@@ -22,7 +23,7 @@ def curve(
 ) -> pd.Series[float]:
     """See :meth:`LearningCurveTable.curve`."""
     run = table.task_index(task), _seed_index(table, seed), table.config_index(config_id)
-    values = table.raw_curves(metric)[run].astype(np.float64)
+    values = table.kept(metric).of_run(*run).astype(np.float64)
     series = pd.Series(values, index=_epochs(table), name=table.get_metric(metric).name)
     return series.dropna()
 
@@ -31,7 +32,7 @@ def task_curves(
     table: LearningCurveTable, task: str, *, seed: int | None = None, metric: str | None = None
 ) -> pd.DataFrame:
     """See :meth:`LearningCurveTable.task_curves`."""
-    curves = table.raw_curves(metric)[table.task_index(task)].astype(np.float64)  # (n_seed, n_config, n_epoch)
+    curves = table.kept(metric).of_task(table.task_index(task)).astype(np.float64)  # (n_seed, n_config, n_epoch)
     values = mean_known(curves, axis=0) if seed is None else curves[_seed_index(table, seed)]
     return pd.DataFrame(values, index=table.configs.index, columns=_epochs(table))
 
@@ -71,7 +72,7 @@ def value_at(
     """See :meth:`LearningCurveTable.value_at`."""
     if not isinstance(epoch, int | np.integer) or isinstance(epoch, bool) or not 1 <= epoch <= table.n_epoch:
         raise TableError(f"curves of table {table.name!r} have epochs 1 to {table.n_epoch}, {epoch!r} asked")
-    values = table.raw_curves(metric)[..., epoch - 1].astype(np.float64)  # (n_task, n_seed, n_config)
+    values = table.kept(metric).at_epoch(int(epoch) - 1)  # (n_task, n_seed, n_config)
     if task is None:
         return pd.DataFrame(mean_known(values, axis=1).T, index=table.configs.index, columns=table.tasks.index)
     seeds = pd.RangeIndex(table.n_seed, name="seed")
@@ -86,23 +87,25 @@ def long(
     metric: str | None = None,
 ) -> pd.DataFrame:
     """See :meth:`LearningCurveTable.long`."""
-    curves = table.raw_curves(metric)
+    kept = table.kept(metric)
+    place, shown = kept.places(), np.isfinite(kept.values)
     if tasks is not None:
-        kept = np.zeros(len(table.tasks), dtype=bool)
-        kept[[table.task_index(task) for task in _names(tasks, "tasks")]] = True
-        curves = np.where(kept[:, None, None, None], curves, np.nan)
-    task, seed, config, epoch = cells = np.nonzero(np.isfinite(curves))
+        asked = np.zeros(len(table.tasks), dtype=bool)
+        asked[[table.task_index(task) for task in _names(tasks, "tasks")]] = True
+        shown &= asked[place[0]][:, None]
+    run, epoch = np.nonzero(shown)
+    task, seed, config = (part[run] for part in place)
     frame = pd.DataFrame(
         {
             "task": table.tasks.index.take(task),
             "seed": seed,
             "config_id": table.configs.index.take(config),
             "epoch": epoch + 1,
-            "value": curves[cells].astype(np.float64),
+            "value": kept.values[run, epoch].astype(np.float64),
         }
     )
-    if table.seconds is not None:
-        frame["seconds"] = table.seconds[cells].astype(np.float64)
+    if table.kept_seconds is not None:
+        frame["seconds"] = table.kept_seconds.rows(kept.run)[run, epoch].astype(np.float64)
     return frame if query is None else frame[_matches(table, frame, query, config)].reset_index(drop=True)
 
 
@@ -136,12 +139,12 @@ def subset(
     rows = _positions(tasks, table.task_index, len(table.tasks), "tasks")
     columns = _positions(configs, table.config_index, len(table.configs), "configs")
     return LearningCurveTable(
-        {name: table.raw_curves(name)[rows][:, :, columns] for name in table.metrics},
+        {name: table.kept(name).select(rows, columns) for name in table.metrics},
         tasks=table.tasks.iloc[rows],
         configs=table.configs.iloc[columns],
         metrics=list(table.metrics.values()),
         space=known_space(table),
-        seconds=None if table.seconds is None else table.seconds[rows][:, :, columns],
+        seconds=None if table.kept_seconds is None else table.kept_seconds.select(rows, columns),
         status=table.status[rows][:, :, columns],
         batches={name: series.select(rows, columns) for name, series in table.batches.items()},
         name=table.name,
@@ -157,12 +160,15 @@ def equal(table: LearningCurveTable, other: LearningCurveTable) -> bool:
         and table.tasks.equals(other.tasks)
         and table.configs.equals(other.configs)
         and known_space(table) == known_space(other)
-        and all(np.array_equal(table.curves(m), other.curves(m), equal_nan=True) for m in table.metrics)
-        and (table.seconds is None) == (other.seconds is None)
-        and (table.seconds is None or np.array_equal(table.seconds, other.seconds, equal_nan=True))  # type: ignore[arg-type]
+        and all(table.kept(metric).equals(other.kept(metric)) for metric in table.metrics)
+        and _equal_seconds(table.kept_seconds, other.kept_seconds)
         and np.array_equal(table.status, other.status)
         and _equal_batches(table, other)
     )
+
+
+def _equal_seconds(seconds: RunValues | None, others: RunValues | None) -> bool:
+    return seconds is others if seconds is None or others is None else seconds.equals(others)
 
 
 def _equal_batches(table: LearningCurveTable, other: LearningCurveTable) -> bool:

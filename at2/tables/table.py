@@ -14,6 +14,7 @@ from at2.tables import queries
 from at2.tables.batches import BatchSeries
 from at2.tables.frames import close_matches, config_frame, plain_value, position, task_frame
 from at2.tables.schema import Metric, RunStatus
+from at2.tables.sparse import Runs, RunValues, read_runs
 
 if TYPE_CHECKING:
     from at2.space import SearchSpace
@@ -27,15 +28,16 @@ class LearningCurveTable:
 
     Curves lie in one array per metric, shape ``(n_task, n_seed, n_config, n_epoch)``, as measured, with NaN where
     nothing was run; position ``e`` of the last axis holds the value after ``e + 1`` completed epochs. Curves of
-    different length and different configurations per task are thus the same thing: cells that are NaN.
+    different length and different configurations per task are thus the same thing: cells that are NaN. What was not run
+    takes no room: a thousand studies with configurations of their own are as large as what they ran.
 
     Args:
-        curves: Values of each metric by its name; all of one shape.
+        curves: Values of each metric by its name, as arrays or :class:`~at2.tables.sparse.RunValues`; all of one shape.
         tasks: Names of the tasks, or a frame of facts with the names as index.
         configs: Frame of configurations, index ``config_id``, a column per hyperparameter, NaN where it is inactive.
         metrics: The metrics in ``curves``; the first is the default one.
         space: The search space of the configurations; None infers one from ``configs`` when it is first asked for.
-        seconds: Seconds that each epoch took, same shape as the curves; None where they are unknown.
+        seconds: Seconds that each epoch took, as the curves and of the same shape; None where they are unknown.
         status: How each run ended (:class:`~at2.tables.RunStatus`), shape ``(n_task, n_seed, n_config)``; None means
             OK where there is a value and not run elsewhere.
         batches: Series with a value per training batch.
@@ -80,9 +82,9 @@ class LearningCurveTable:
                 f"curves {sorted(curves)}"
             )
         self.metric = metrics[0].name
-        self._curves = {metric: _floats(curves[metric], metric) for metric in self.metrics}
+        self._curves = {metric: _run_values(curves[metric], metric) for metric in self.metrics}
         self.n_seed, self.n_epoch = self._check_shapes()
-        self.seconds = None if seconds is None else self._check_seconds(seconds)
+        self._seconds = None if seconds is None else self._check_seconds(seconds)
         self.status = self._check_status(status)
         self.batches = dict(batches or {})
         self._check_batches()
@@ -127,11 +129,37 @@ class LearningCurveTable:
         Raises:
             UnknownNameError: If the table has no such metric.
         """
-        return self._curves[self.get_metric(metric).name].astype(np.float64)
+        return self.raw_curves(metric).astype(np.float64)
 
     def raw_curves(self, metric: str | None = None) -> np.ndarray:
-        """Return the curves of a metric in the float type they were recorded in, read-only and without a copy."""
+        """Return the curves of a metric in the float type they were recorded in, read-only.
+
+        Without a copy where every run took place; see :meth:`kept` otherwise.
+        """
+        return self.kept(metric).spread()
+
+    def kept(self, metric: str | None = None) -> RunValues:
+        """Return the curves of a metric as they are kept: those of the runs that took place."""
         return self._curves[self.get_metric(metric).name]
+
+    def runs(self, tasks: Sequence[int], metric: str | None = None) -> Runs:
+        """Return what some tasks, given by position, have run, one entry for every configuration."""
+        return read_runs(self.kept(metric), self._seconds, self.status, tasks)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether seconds are known."""
+        return self._seconds is not None
+
+    @property
+    def seconds(self) -> np.ndarray | None:
+        """Seconds that each epoch took, read-only, in the shape of the curves; None where they are unknown."""
+        return None if self._seconds is None else self._seconds.spread()
+
+    @property
+    def kept_seconds(self) -> RunValues | None:
+        """The seconds as they are kept: those of the runs that took place."""
+        return self._seconds
 
     def oriented(self, metric: str | None = None) -> np.ndarray:
         """Return :meth:`curves` turned so that larger is better; the one place where the sign changes."""
@@ -289,7 +317,7 @@ class LearningCurveTable:
         """Return the numbers of seeds and epochs once every array has one shape."""
         shapes = {metric: curves.shape for metric, curves in self._curves.items()}
         shape = shapes[self.metric]
-        if len(set(shapes.values())) > 1 or len(shape) != 4:
+        if len(set(shapes.values())) > 1:
             raise ShapeError(
                 f"all curves must share one shape (n_task, n_seed, n_config, n_epoch), these have {shapes}"
             )
@@ -300,16 +328,18 @@ class LearningCurveTable:
             )
         return shape[1], shape[3]
 
-    def _check_seconds(self, seconds: Any) -> np.ndarray:
-        array = _floats(seconds, "seconds")
-        if array.shape != self.shape:
-            raise ShapeError(f"seconds have shape {array.shape}, the curves {self.shape}; give one number per epoch")
-        if np.nanmin(array, initial=0.0) < 0:
+    def _check_seconds(self, seconds: Any) -> RunValues:
+        kept = _run_values(seconds, "seconds")
+        if kept.shape != self.shape:
+            raise ShapeError(f"seconds have shape {kept.shape}, the curves {self.shape}; give one number per epoch")
+        if np.nanmin(kept.values, initial=0.0) < 0:
             raise TableError("seconds of an epoch must not be negative; use NaN where they are unknown")
-        return array
+        return kept
 
     def _check_status(self, status: Any) -> np.ndarray:
-        has_value = np.any([np.isfinite(curves).any(axis=-1) for curves in self._curves.values()], axis=0)
+        has_value = np.zeros(self.shape[:3], dtype=bool)
+        for kept in self._curves.values():
+            has_value.ravel()[kept.run] = True
         if status is None:
             return _frozen(np.where(has_value, RunStatus.OK, RunStatus.NOT_RUN).astype(np.int8))
         array = np.array(status)
@@ -329,16 +359,28 @@ class LearningCurveTable:
                 raise ShapeError(f"batch series {name!r} has runs {series.start.shape}, the table {self.shape[:3]}")
 
 
-def _floats(values: Any, name: str) -> np.ndarray:
-    """Return a read-only float array, float32 kept, everything else as float64."""
+def _run_values(values: Any, name: str) -> RunValues:
+    """Return what took place, float32 kept, everything else as float64."""
+    if isinstance(values, RunValues):
+        _check_finite(values.values, name)
+        return values
     try:
-        array = np.array(values)
-        array = array if array.dtype == np.float32 else array.astype(np.float64)
+        array = np.asarray(values)
+        array = array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise TableError(f"{name!r} must be numbers with NaN where nothing was run ({error})") from error
+    _check_finite(array, name)
+    if array.ndim != 4:
+        raise ShapeError(
+            f"{name} have shape {array.shape}; all curves, and the seconds, must share one shape "
+            "(n_task, n_seed, n_config, n_epoch)"
+        )
+    return RunValues.of(array)
+
+
+def _check_finite(array: np.ndarray, name: str) -> None:
     if np.isinf(array).any():
         raise TableError(f"{name!r} holds infinite values; write NaN there and set the run's status to 2 (DIVERGED)")
-    return _frozen(array)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -124,12 +124,13 @@ def test_what_diverged_stays_as_poor_as_it_got_and_what_was_stopped_stays_open(m
     )  # fmt: skip
     names = [str(name) for name in table.tasks.index[:2]]
     runs = read_history(table, names, space=table.space, metric=None, n_epoch=table.n_epoch)
-    first = runs.values[0, 0]
+    values = runs.on_grid(runs.values, range(len(runs.ids)))[:, :, 0]
+    first = values[0]
     assert np.isnan(first[0, 3:]).all()
     assert np.array_equal(first[1, :3], table.oriented()[0, 0, 1, :3])
     assert (first[1, 3:] == first[1, :3].min()).all()
     assert (first[2] == np.nanmin(table.oriented()[0])).all()
-    assert np.isnan(runs.values[1, 0, 3, 2:]).all()
+    assert np.isnan(values[1, 3, 2:]).all()
     notes = {finding.name: finding.note for finding in runs.findings}
     assert notes["diverged"] == "2 runs diverged; taken to stay as poor as they got"
     assert notes["crashed"] == "1 run crashed; used as far as they went"
@@ -154,9 +155,10 @@ def test_large_unions_keep_what_matters_and_learn_from_the_rest() -> None:
     assert len(grid) == 30
     assert {7, 119} <= set(grid)
     assert grid == sorted(grid)
-    best = np.nanmax(np.nan_to_num(runs.values, nan=-np.inf), axis=(1, 3))
+    best = np.nanmax(np.nan_to_num(runs.values, nan=-np.inf), axis=(1, 2))
     for source in range(3):  # the best of every source is in
-        assert int(best[source].argmax()) in grid
+        mine = np.flatnonzero(runs.source == source)
+        assert runs.row[mine[best[mine].argmax()]] in grid
 
 
 def test_configurations_that_every_source_has_run_all_stay(table: LearningCurveTable) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from at2.recommend import Problem
 from at2.recommend.problem import build_problem
-from at2.tables import LearningCurveTable, Metric
+from at2.tables import LearningCurveTable, Metric, RunStatus
 
 NAN = float("nan")
 
@@ -60,3 +60,18 @@ def test_what_no_source_has_run_and_what_is_alone_stays() -> None:
     problem = build_problem(lonely, target="t2")
     assert problem.config_ids == (0, 1, 2)
     assert torch.isnan(problem.history.values[:, :, 1]).all()
+
+
+def test_a_run_without_a_reading_gives_way_to_its_twins() -> None:
+    """Task t0 has crashed with one id before its first epoch, and has run the other; t1 has run the first."""
+    plain = table([0.1, 0.1], [[1], [0]])
+    status = plain.status.copy()
+    status[0, 0, 0] = RunStatus.CRASHED
+    crashed = LearningCurveTable(
+        {"m": plain.curves()}, tasks=plain.tasks, configs=plain.configs, metrics=[plain.get_metric()],
+        seconds=plain.seconds, status=status,
+    )  # fmt: skip
+    problem = build_problem(crashed, target="new")
+    assert problem.config_ids == (0,)
+    np.testing.assert_array_equal(finals(problem), [[1], [10]])
+    assert problem.source_seconds.tolist() == [[2.0], [1.0]]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from at2.surrogate.common_values import Coefficients, _Readings, share
+from at2.surrogate.common_values import Coefficients, _Readings, learn_loadings, rows_to_learn_from, share
 
 S, N, Q = 3, 300, 2
 ONE = torch.ones((), dtype=torch.float64)
@@ -36,10 +36,17 @@ def half_known() -> Tensor:
     return noise
 
 
+def linked(alone: Coefficients, by_curve: Coefficients) -> tuple[Coefficients, Tensor]:
+    """What sources say together, and their loadings."""
+    average, rows = alone.mean.mean(1, keepdim=True), rows_to_learn_from(alone.mean.shape[1])
+    loadings = learn_loadings(alone.of(rows), by_curve.of(rows), average=average, prior=PRIOR, own=ONE)
+    return share(alone, loadings, average=average, prior=PRIOR, own=ONE), loadings
+
+
 def test_a_configuration_that_others_have_run_is_expected_where_they_say_with_an_honest_variance() -> None:
     values, noise = truth(0.95), half_known()
     alone = told(values, noise)
-    both, loadings = share(alone, alone, prior=PRIOR, own=ONE)
+    both, loadings = linked(alone, alone)
     assert float(loadings.min()) > 0.8
     open_ = noise[..., 0] > 1.0
     before, after = (values - c.mean for c in (alone, both))
@@ -52,7 +59,7 @@ def test_a_configuration_that_others_have_run_is_expected_where_they_say_with_an
 def test_sources_that_have_nothing_in_common_hardly_change_each_other() -> None:
     values, noise = truth(0.0), half_known()
     alone = told(values, noise)
-    both, loadings = share(alone, alone, prior=PRIOR, own=ONE)
+    both, loadings = linked(alone, alone)
     assert float(loadings.square().mean()) < 0.15
     error = [float((values - c.mean)[..., 0].square().mean()) for c in (alone, both)]
     assert error[1] < 1.1 * error[0]
@@ -61,7 +68,7 @@ def test_sources_that_have_nothing_in_common_hardly_change_each_other() -> None:
 def test_what_smoothness_alone_says_links_sources_less() -> None:
     values, noise = truth(0.9), torch.full((S, N, Q), 0.05, dtype=torch.float64)
     alone, nothing = told(values, noise), told(values, torch.full_like(noise, 1e6))
-    by_curve, by_smoothness = (share(alone, own, prior=PRIOR, own=ONE)[1] for own in (alone, nothing))
+    by_curve, by_smoothness = (linked(alone, own)[1] for own in (alone, nothing))
     assert bool((by_smoothness < by_curve).all())
 
 
@@ -92,7 +99,7 @@ def test_given_loadings_it_is_the_joint_gaussian() -> None:
 def test_many_configurations_are_worked_on_in_parts() -> None:
     alone = told(truth(0.9), half_known())
     tiled = Coefficients(alone.mean.repeat(1, 4, 1), alone.covariance.repeat(1, 4, 1, 1))
-    both, _ = share(tiled, tiled, prior=PRIOR, own=ONE)
+    both, _ = linked(tiled, tiled)
     parts = both.mean.reshape(S, 4, N, Q)
     torch.testing.assert_close(parts, parts[:, :1].expand_as(parts))
     assert not torch.equal(both.mean, tiled.mean)
@@ -102,5 +109,5 @@ def test_covariances_that_are_barely_singular_stay_finite() -> None:
     mean = normal(S, N, Q)
     covariance = torch.full((S, N, Q, Q), 1e-14, dtype=torch.float64) - 1e-13 * torch.eye(Q).double()
     alone = Coefficients(mean, covariance)
-    both, loadings = share(alone, alone, prior=PRIOR, own=ONE)
+    both, loadings = linked(alone, alone)
     assert all(bool(found.isfinite().all()) for found in (both.mean, both.covariance, loadings))

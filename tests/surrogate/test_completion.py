@@ -1,5 +1,7 @@
 """at2/surrogate/completion.py: complete histories pass through, ragged ones are made whole, bad ones do no harm."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from at2.errors import ShapeError, TableError
-from at2.surrogate import History
+from at2.surrogate import History, RunCurves
 from at2.surrogate.completion import CompletionSettings, _Completion, complete
+from at2.surrogate.curve_list import CurveList
 from at2.surrogate.warp import LogitWarp
 
 S, N, T = 3, 24, 8
@@ -121,7 +124,8 @@ def test_a_configuration_that_other_sources_ran_is_expected_where_it_lies_there(
         whole = complete(History(values, features)).mean
         values[0, :, asked] = NAN
         if elsewhere:  # most of what tells that sources agree is not among the candidates
-            history = History(values[:, :, :20], features[:20], elsewhere=History(values[:, :, 20:], features[20:]))
+            runs = RunCurves.of(History(values[:, :, 20:], features[20:]))
+            history = History(values[:, :, :20], features[:20], elsewhere=runs)
         else:
             history = History(values, features)
         done = complete(history)
@@ -171,15 +175,30 @@ def test_curves_elsewhere_inform_the_grid_and_have_no_rows() -> None:
     alone = History(hidden, features[:8])
     with pytest.raises(TableError, match="source 0 of the history has no reading"):
         complete(alone)
-    done = complete(History(hidden, features[:8], elsewhere=History(values[:, :, 8:], features[8:])))
+    done = complete(History(hidden, features[:8], elsewhere=RunCurves.of(History(values[:, :, 8:], features[8:]))))
     assert done.mean.shape == (S, 8, T)
     assert float((done.mean - whole).abs().mean()) < 0.3 * float(whole.std())
 
 
 def test_elsewhere_must_be_of_the_same_sources() -> None:
     values, features = truth()
-    with pytest.raises(ShapeError, match="elsewhere"):
-        History(values, features, elsewhere=History(values[:2], features))
+    runs = RunCurves.of(History(values, features))
+    with pytest.raises(ShapeError, match="elsewhere are of sources 0 to 1"):
+        History(values[:2], features, elsewhere=runs)
+    with pytest.raises(ShapeError, match="elsewhere have shapes"):
+        History(values[..., :3], features, elsewhere=runs)
+    with pytest.raises(ShapeError, match="one of each for every curve"):
+        replace(runs, source=runs.source[1:])
+    with pytest.raises(ShapeError, match=f"rows 0 to {len(features) - 2} of the features"):
+        replace(runs, features=features[1:])
+
+
+def test_curves_elsewhere_are_those_with_a_reading() -> None:
+    values, features = truth()
+    values[1, :, 3:] = NAN
+    runs = RunCurves.of(History(values, features))
+    assert runs.n_run == values.shape[0] * values.shape[2] - values.shape[2] + 3
+    torch.testing.assert_close(runs.on_grid(S), values, equal_nan=True)
 
 
 def test_no_sources_are_complete() -> None:
@@ -204,7 +223,8 @@ def test_a_few_diverged_runs_of_a_large_history_are_completed_from_a_part_of_it(
     whole = complete(history).mean
     values[:, :, [300, 600]] = NAN
     values[:, :, 450, 3:] = NAN
-    completion = _Completion(LogitWarp().forward(values[:, 0]), features, 0, CompletionSettings())
+    curves = CurveList.of(LogitWarp().forward(values[:, 0]))
+    completion = _Completion(curves, features, len(features), 0, CompletionSettings())
     assert completion._size(3 / 900) < completion._size(0.1) < completion._size(0.25) == completion._size(1.0)
     done = complete(history)
     missing = done.variance > 0

@@ -3,6 +3,7 @@
 import torch
 
 from at2.surrogate.common_values import Coefficients
+from at2.surrogate.curve_list import CurveList
 from at2.surrogate.joint_levels import LevelModel, LevelReadings, fit_levels, predict_levels, read_levels
 
 N, S = 30, 6
@@ -69,11 +70,11 @@ def test_a_short_source_follows_what_the_others_have_in_common() -> None:
 
 def test_a_reading_is_what_a_curve_adds_to_the_prior() -> None:
     variance, prior = torch.tensor([[0.5, 2.0]]).double(), 2.0 * ONE
-    told = Coefficients(torch.tensor([[[0.3], [0.0]]]).double(), variance[..., None, None])
-    readings = read_levels(told, torch.tensor([[True, True]]), prior=prior)
+    told = Coefficients(torch.tensor([[0.3], [0.0]]).double(), variance[0, :, None, None])
+    readings = read_levels(told, CurveList.of(torch.zeros(1, 2, 3).double()), prior=prior)
     gain = 1.0 / (1.0 / readings.variance + 1.0 / prior)
     torch.testing.assert_close(gain, variance[0])
-    torch.testing.assert_close(gain * readings.value / readings.variance, told.mean[0, :, 0])
+    torch.testing.assert_close(gain * readings.value / readings.variance, told.mean[:, 0])
     assert float(readings.variance[1]) > 1e8  # it says nothing
 
 

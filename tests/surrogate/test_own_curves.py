@@ -6,6 +6,7 @@ import torch
 
 from at2.surrogate import History
 from at2.surrogate.completion import NeverRun, complete
+from at2.surrogate.curve_list import CurveList
 from at2.surrogate.own_curves import _draw, _knots, own_covariance
 from at2.surrogate.transfer.prior import fit_prior
 from at2.surrogate.transfer.sources import standardize
@@ -48,7 +49,7 @@ def stopped(curves: torch.Tensor) -> torch.Tensor:
 def test_what_early_readings_say_is_found_from_curves_that_were_stopped() -> None:
     def found(early: float) -> float:
         curves, points = draw(early)
-        own = own_covariance(stopped(curves), points, generator=generator())
+        own = own_covariance(CurveList.of(stopped(curves)), points, generator=generator())
         assert own is not None
         assert own[-1, -1] == 1.0
         assert torch.linalg.eigvalsh(own).min() > 0
@@ -61,18 +62,18 @@ def test_what_early_readings_say_is_found_from_curves_that_were_stopped() -> Non
 
 def test_the_same_seed_gives_the_same_and_one_source_or_epoch_nothing() -> None:
     curves, points = draw(0.5)
-    once, again = (own_covariance(stopped(curves), points, generator=generator(3)) for _ in range(2))
+    once, again = (own_covariance(CurveList.of(stopped(curves)), points, generator=generator(3)) for _ in range(2))
     assert once is not None
     assert again is not None
     assert torch.equal(once, again)
-    assert own_covariance(stopped(curves)[:1], points, generator=generator()) is None
-    assert own_covariance(curves[:, :, :1], points, generator=generator()) is None
+    assert own_covariance(CurveList.of(stopped(curves)[:1]), points, generator=generator()) is None
+    assert own_covariance(CurveList.of(curves[:, :, :1]), points, generator=generator()) is None
 
 
 def test_whole_curves_of_several_sources_are_drawn_within_the_limit() -> None:
     curves = torch.zeros(30, 50, 10, dtype=torch.float64)
     curves[:, ::2, 4:] = NAN
-    cells = _draw(curves, generator())
+    cells = _draw(CurveList.of(curves), curves.shape[1], generator())
     assert 500 < len(cells.value) <= 600
     assert cells.source.unique().numel() >= 5
     ends = {(int(s), int(n)) for s, n, k in zip(cells.source, cells.config, cells.knot, strict=True) if k == 3}
@@ -86,9 +87,9 @@ def test_curves_that_were_logged_now_and_then_are_read_where_they_were() -> None
         curves, points = draw(early)
         logged = torch.full_like(curves, NAN)
         logged[..., kept] = stopped(curves)[..., kept]
-        assert _knots(logged).tolist() == kept.tolist()
-        assert _knots(curves).tolist() == [0, 1, 2, 3, 4, 6, 8, 11]
-        own = own_covariance(logged, points, generator=generator())
+        assert _knots(logged.flatten(0, 1)).tolist() == kept.tolist()
+        assert _knots(curves.flatten(0, 1)).tolist() == [0, 1, 2, 3, 4, 6, 8, 11]
+        own = own_covariance(CurveList.of(logged), points, generator=generator())
         assert own is not None
         return float(own[2, -1] / own[2, 2].sqrt())
 

@@ -167,11 +167,19 @@ class TestBadRows:
     def test_epochs_that_are_steps(self) -> None:
         configs = pd.DataFrame({"config_id": range(400), "lr": np.linspace(0, 1, 400)})
         with pytest.raises(TableError, match="seems to count steps"):
-            load(("a", 0, 900_000, 0.5), configs=configs)
+            load(*(("a", i, 900_000, 0.5) for i in range(400)), configs=configs)
 
-    def test_more_tasks_with_configurations_of_their_own_than_a_table_can_hold(self) -> None:
+    def test_configurations_of_their_own_take_no_room_on_other_tasks(self) -> None:
         n = 2600
         configs = pd.DataFrame({"config_id": range(n), "lr": np.linspace(0, 1, n)})
-        rows = [(f"t{i}", i, 40, 0.5) for i in range(n)]
-        with pytest.raises(TableError, match=r"2600 x 1 x 2600 x 40 .*import fewer tasks or configurations"):
-            load(*rows, configs=configs)
+        table = load(*((f"t{i}", i, 40, 0.5) for i in range(n)), configs=configs)
+        assert table.shape == (n, 1, n, 40)
+        assert table.kept().values.shape == (n, 40)
+        assert table.curve("t7", 7).to_dict() == {40: 0.5}
+        with pytest.raises(TableError, match=r"2600 x 1 x 2600 x 40 .*too many to be spread out .*ask for one task"):
+            table.curves()
+
+    def test_more_runs_than_a_table_can_hold(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("at2.tables.importer.MOST_CELLS", 5)
+        with pytest.raises(TableError, match=r"2 runs of 3 epochs among 1 x 1 x 3 .*import fewer tasks or config"):
+            load(("a", 0, 3, 0.5), ("a", 1, 3, 0.5))

@@ -34,12 +34,15 @@ def start_belief(settings: AutoTuning2021, history: History, *, seed: int) -> Va
         TableError: If no source has a reading.
         FitError: If training diverges.
     """
-    everything = [history] if history.elsewhere is None else [history, history.elsewhere]
-    values = torch.cat([part.values[:, settings.profile_id] for part in everything], dim=1).to(torch.float64)
+    values, features = history.values, history.features
+    if history.elsewhere is not None:
+        values = torch.cat([values, history.elsewhere.on_grid(history.n_source)], dim=2)
+        features = torch.cat([features, history.elsewhere.features])
+    values = values[:, settings.profile_id].to(torch.float64)
     unit = UnitRange.of(values)
     target = torch.full_like(values[:1], torch.nan)
     curves = torch.cat([unit.forward(values), target])  # (n_source + 1, n_config, n_epoch)
-    points = make_points(torch.cat([part.features for part in everything]).to(torch.float64), n_epoch=history.n_epoch)
+    points = make_points(features.to(torch.float64), n_epoch=history.n_epoch)
     readings = [points.readings(curves[task], task) for task in range(history.n_source)]
     x, y = torch.cat([x for x, _ in readings]), torch.cat([y for _, y in readings])
     drawn = np.random.default_rng([seed]).permutation(y.numel())[: settings.num_inducing_point]

@@ -59,7 +59,7 @@ def disassemble(table: LearningCurveTable) -> dict[Cell, Series]:
     runs: dict[Cell, Series] = {}
     for place in zip(*np.nonzero(np.isin(table.status, [RunStatus.OK, RunStatus.DIVERGED])), strict=True):
         task, seed, config = map(int, place)
-        curves = {name: table.raw_curves(name)[place] for name in table.metrics}
+        curves = {name: table.kept(name).of_run(task, seed, config) for name in table.metrics}
         series = Series(RunStatus(int(table.status[place])))
         series.epochs = {name: curve[np.isfinite(curve)].tolist() for name, curve in curves.items()}
         for name, batches in table.batches.items():

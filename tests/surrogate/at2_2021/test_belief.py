@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from at2.errors import TableError
-from at2.surrogate import History, make_surrogate
+from at2.surrogate import History, RunCurves, make_surrogate
 from at2.surrogate.at2_2021 import AutoTuning2021
 from at2.surrogate.at2_2021.belief import UnitRange
 from at2.surrogate.warp import unwarp_moments
@@ -125,7 +125,7 @@ def test_missing_readings_take_no_part(tiny):
 
 def test_curves_elsewhere_are_learnt_from_but_not_believed_about(tiny):
     curves, features = make_curves()[:, None], make_features()
-    history = History(curves[:, :, :5], features[:5], elsewhere=History(curves[:, :, 5:], features[5:]))
+    history = History(curves[:, :, :5], features[:5], elsewhere=RunCurves.of(History(curves[:, :, 5:], features[5:])))
     belief = tiny.fit(history)
     assert belief._trainer.y.numel() == 3 * N_CONFIG * N_EPOCH
     assert belief.predict().mean.shape == (5, N_EPOCH)

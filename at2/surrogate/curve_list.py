@@ -1,0 +1,99 @@
+"""Curves of many sources one behind the other, so that configurations that a source never ran take no room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from at2.surrogate.outliers import limit
+
+_FENCE = 5.0  # in the distances of the 5 % and 95 % quantiles; readings beyond are drawn in
+_MANY = 1_000_000  # readings of a source, of which every so many tell the quantiles
+
+
+@dataclass(frozen=True)
+class CurveList:
+    """Curves with at least one reading, by source and then by configuration.
+
+    Args:
+        values: The curves, shape ``(n_curve, n_epoch)``, NaN where nothing was run.
+        source: Which source each is of, shape ``(n_curve,)``, rising.
+        config: Which configuration each is of, shape ``(n_curve,)``, rising for each source.
+        n_source: How many sources there are.
+    """
+
+    values: Tensor
+    source: Tensor
+    config: Tensor
+    n_source: int
+
+    @classmethod
+    def of(cls, grid: Tensor) -> CurveList:
+        """Those of a grid ``(n_source, n_config, n_epoch)``."""
+        source, config = torch.nonzero(torch.isfinite(grid).any(2), as_tuple=True)
+        return cls(grid[source, config], source, config, n_source=grid.shape[0])
+
+    def joined(self, values: Tensor, source: Tensor, config: Tensor) -> CurveList:
+        """Return a list with more curves, those without a reading left out; arguments as the fields."""
+        read = torch.isfinite(values).any(1)
+        values, source, config = (
+            torch.cat([mine, more[read]])
+            for mine, more in ((self.values, values), (self.source, source), (self.config, config))
+        )
+        if not len(values):
+            return self
+        order = torch.argsort(source * (int(config.max()) + 1) + config)
+        return replace(self, values=values[order], source=source[order], config=config[order])
+
+    def __len__(self) -> int:
+        """Number of curves."""
+        return len(self.values)
+
+    @cached_property
+    def length(self) -> Tensor:
+        """Number of readings of each curve, ``(n_curve,)``."""
+        return torch.isfinite(self.values).sum(1)
+
+    @cached_property
+    def by_source(self) -> tuple[Tensor, ...]:
+        """Which curves are of each source."""
+        everyone = torch.arange(len(self), device=self.source.device)
+        return torch.split(everyone, torch.bincount(self.source, minlength=self.n_source).tolist())
+
+    def on_grid(self, numbers: Tensor, n_config: int, *, nothing: float = 0.0) -> Tensor:
+        """Spread a number for each curve, ``(n_curve, ...)``, over sources and the first configurations.
+
+        Returns:
+            Shape ``(n_source, n_config, ...)``, `nothing` where there is no curve.
+        """
+        out = numbers.new_full((self.n_source, n_config, *numbers.shape[1:]), nothing)
+        inside = self.config < n_config
+        out[self.source[inside], self.config[inside]] = numbers[inside]
+        return out
+
+    def standardized(self) -> tuple[CurveList, Tensor, Tensor]:
+        """Return curves without far outliers, those of each source on a common scale.
+
+        Returns:
+            The curves, and what those of each source were shifted and divided by, ``(n_source,)`` each.
+        """
+        parts = [_standardize(self.values[which]) for which in self.by_source]
+        values, shifts, scales = ([part[k] for part in parts] for k in range(3))
+        return replace(self, values=torch.cat(values)), torch.stack(shifts), torch.stack(scales)
+
+
+def _standardize(curves: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Curves of one source, their shift and their scale."""
+    seen = curves[torch.isfinite(curves)]
+    ends = seen if seen.numel() <= _MANY else seen[:: seen.numel() // _MANY]
+    low, high = torch.quantile(ends, torch.tensor([0.05, 0.95], dtype=seen.dtype, device=seen.device))
+    reach = _FENCE * (high - low)
+    if float(reach) > 0:
+        curves = limit(curves, low=low - reach, high=high + reach, unit=high - low)
+        seen = curves[torch.isfinite(curves)]
+    shift, scale = seen.mean(), seen.std(correction=0)
+    scale = torch.maximum(scale, 1e-9 * shift.abs().clamp_min(1e-3))
+    return (curves - shift) / scale, shift, scale
