@@ -38,9 +38,25 @@ def _accuracy(name: str, epoch: int, *, ceiling: float) -> float:
     return ceiling * (1 - (1 - RATES[name]) ** epoch)
 
 
+def _make_studies(storage: str) -> None:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    lr = {"lr": optuna.distributions.FloatDistribution(1e-4, 1.0, log=True)}
+    for task, ceiling in (("cats", 0.9), ("dogs", 0.8)):
+        study = optuna.create_study(study_name=task, storage=storage, direction="maximize")
+        for name in RATES:
+            reports = {epoch - 1: _accuracy(name, epoch, ceiling=ceiling) for epoch in range(1, 11)}
+            study.add_trial(
+                optuna.trial.create_trial(
+                    params={"lr": LR[name]}, distributions=lr, intermediate_values=reports, value=reports[9]
+                )
+            )
+
+
 @pytest.fixture
 def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """What a reader of the README has: two files in the folder, and a function that trains."""
+    """What a reader of the README has: two files and a database of Optuna in the folder, and a function that trains."""
     monkeypatch.chdir(tmp_path)
     pd.DataFrame({"config_id": list(LR), "lr": list(LR.values())}).to_csv("configs.csv", index=False)
     rows = [
@@ -50,6 +66,7 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         for epoch in range(1, 11)
     ]
     pd.DataFrame(rows, columns=["task", "config_id", "epoch", "value"]).to_csv("curves.csv", index=False)
+    _make_studies("sqlite:///tuning.db")
     names = {lr: name for name, lr in LR.items()}
     return {
         "__name__": "readme",

@@ -118,7 +118,7 @@ def _summary(table: LearningCurveTable) -> pd.DataFrame:
             f"{m.name} ({'higher' if m.maximize else 'lower'} is better)" for m in table.metrics.values()
         ),
         "per-batch series": ", ".join(table.batches) or "none",
-        "seconds per epoch": "none" if table.seconds is None else "recorded",
+        "seconds per epoch": "none" if not table.is_timed else "recorded",
         "runs": ", ".join(f"{counts[s]} {s.name.lower().replace('_', ' ')}" for s in RunStatus if counts[s]),
         **{name: v if isinstance(v, str) else json.dumps(v) for name, v in table.notes.items()},
     }
@@ -264,6 +264,29 @@ def import_command(
         tasks=None if tasks_file is None else read_frame_file(tasks_file),
         bad_rows="raise" if strict else "report",
     )
+    table.to_hdf5(path)
+    click.echo(f"{table.report}\n{table!r}\nwritten to {path}")
+
+
+@tables.command("import-optuna")
+@click.argument("storage")
+@click.option("--name", required=True, help="Name of the new table.")
+@click.option("--study", "studies", multiple=True, help="Only this study; may be given several times.")
+@click.option("--metric", default="value", show_default=True, help="What to call the objective.")
+@click.option("--steps-per-epoch", type=click.IntRange(min=1), default=1, show_default=True, help="Of reported steps.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write this .h5 file instead of keeping it by name.")
+def import_optuna(
+    storage: str, name: str, studies: tuple[str, ...], metric: str, steps_per_epoch: int, out: Path | None
+) -> None:
+    """Make a table from the studies in STORAGE, a database's address or a file of Optuna.
+
+    Each study is a task, each trial a configuration, and what it reported its curve. Pruned and failed trials count as
+    such. What cannot be used is left out and reported.
+    """
+    from at2.tables import from_optuna, imported_path
+
+    path = out or imported_path(name)
+    table = from_optuna(storage, names=studies or None, metric=metric, steps_per_epoch=steps_per_epoch, name=name)
     table.to_hdf5(path)
     click.echo(f"{table.report}\n{table!r}\nwritten to {path}")
 

@@ -67,12 +67,16 @@ def infer_space(frame: pd.DataFrame, *, name: str = "inferred") -> SearchSpace:
         log.warning("hyperparameters %s never have a value and are left out of the space", empty)
     declared = cs.ConfigurationSpace(name=name)
     names = [column for column in frame.columns if seen[column]]
-    declared.add(*(_declare(column, seen[column], gaps=len(seen[column]) < len(frame)) for column in names))
+    declared.add(*(declare_column(column, seen[column], gaps=len(seen[column]) < len(frame)) for column in names))
     return SearchSpace(declared, optional=[c for c in names if len(seen[c]) < len(frame)], names=names)
 
 
-def _declare(column: str, values: Sequence[Value], *, gaps: bool) -> Hyperparameter[Any, Any]:
-    """Declare one hyperparameter from the values that were seen."""
+def declare_column(column: str, values: Sequence[Value], *, gaps: bool) -> Hyperparameter[Any, Any]:
+    """Declare one hyperparameter from the values that were seen.
+
+    Raises:
+        SpaceError: If they are nothing that a hyperparameter can be.
+    """
     kinds = {type(value) for value in values}
     if not kinds <= {bool, int, float, str} or (bool in kinds and kinds & {int, float}):
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
@@ -80,7 +84,7 @@ def _declare(column: str, values: Sequence[Value], *, gaps: bool) -> Hyperparame
         raise SpaceError(message, parameter=column)
     distinct = sorted(set(values), key=lambda value: (isinstance(value, str), value))
     if kinds <= {int, float} and len(distinct) > 1:
-        return _declare_number(column, [v for v in distinct if not isinstance(v, str)], gaps=gaps)
+        return _number_of(column, [v for v in distinct if not isinstance(v, str)], gaps=gaps)
     if len(distinct) > MAX_CHOICES:
         message = (
             f"column {column!r} holds {len(distinct)} different texts, at most {MAX_CHOICES} make a choice; drop it"
@@ -89,17 +93,27 @@ def _declare(column: str, values: Sequence[Value], *, gaps: bool) -> Hyperparame
     return cs.Categorical(column, distinct)
 
 
-def _declare_number(column: str, distinct: Sequence[int | float], *, gaps: bool) -> Hyperparameter[Any, Any]:
+def _number_of(column: str, distinct: Sequence[int | float], *, gaps: bool) -> Hyperparameter[Any, Any]:
     """Declare a number from its distinct values in rising order."""
     low, high = distinct[0], distinct[-1]
+    whole = all(isinstance(value, int) or (gaps and value.is_integer()) for value in distinct)
+    return declare_number(column, low, high, whole=whole, log=_is_log(low, high))
+
+
+def declare_number(
+    column: str, low: int | float, high: int | float, *, whole: bool, log: bool
+) -> Hyperparameter[Any, Any]:
+    """Declare a number from a range whose ends differ.
+
+    Raises:
+        SpaceError: If it goes too far out.
+    """
     if not -LARGEST <= low <= high <= LARGEST:
         message = f"column {column!r} runs from {low:g} to {high:g}, beyond {LARGEST:g}; rescale it"
         raise SpaceError(message, parameter=column)
-    whole = all(isinstance(value, int) or (gaps and value.is_integer()) for value in distinct)
     if whole:
-        return cs.Integer(column, (int(low), int(high)), log=_is_log(low, high))
-    low, high = _outwards(low, -1), _outwards(high, +1)
-    return cs.Float(column, (low, high), log=_is_log(low, high))
+        return cs.Integer(column, (int(low), int(high)), log=log)
+    return cs.Float(column, (_outwards(low, -1), _outwards(high, +1)), log=log)
 
 
 def _is_log(low: float, high: float) -> bool:

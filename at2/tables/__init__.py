@@ -9,6 +9,7 @@ from at2.tables.catalog import TableEntry, imported_path, list_tables, load_tabl
 from at2.tables.fetch import fetch_tables
 from at2.tables.files import data_path, home_folder, whole_file
 from at2.tables.importer import ImportReport
+from at2.tables.optuna_studies import from_optuna
 from at2.tables.schema import HYPERREC_BATCH_METRICS, HYPERREC_METRICS, HYPERREC_SPLIT, Metric, RunStatus
 from at2.tables.table import LearningCurveTable
 from at2.tables.unpickle import load_plain
@@ -26,6 +27,7 @@ __all__ = [
     "TableEntry",
     "data_path",
     "fetch_tables",
+    "from_optuna",
     "home_folder",
     "imported_path",
     "list_tables",
