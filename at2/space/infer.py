@@ -113,7 +113,8 @@ def declare_number(
         raise SpaceError(message, parameter=column)
     if whole:
         return cs.Integer(column, (int(low), int(high)), log=log)
-    return cs.Float(column, (_outwards(low, -1), _outwards(high, +1)), log=log)
+    low, high = _outwards(low, -1), _outwards(high, +1)
+    return cs.Float(column, (low, high), log=log and low > 0)
 
 
 def _is_log(low: float, high: float) -> bool:

@@ -6,48 +6,73 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ConfigSpace as cs
+import pandas as pd
 from ConfigSpace.hyperparameters import Hyperparameter
 
 from at2.errors import SpaceError
+from at2.space.branches import find_branch
+from at2.space.conditions import in_words
 from at2.space.infer import declare_column, declare_number
 from at2.space.parameters import Value, is_missing
 from at2.space.space import SearchSpace
 
 
 def space_of_trials(
-    params: Sequence[Mapping[str, Any]], distributions: Sequence[Mapping[str, Any]], *, name: str
+    params: Sequence[Mapping[str, Any]],
+    distributions: Sequence[Mapping[str, Any]],
+    *,
+    studies: Sequence[str],
+    name: str,
 ) -> tuple[SearchSpace, list[str]]:
     """Return the space in which trials were drawn.
 
     Where studies give one hyperparameter different ranges, the widest of all counts; choices among numbers are ordered.
-    What some trials lack is optional: Optuna knows no conditions.
+    Optuna notes no conditions: a hyperparameter is conditional where, in all studies that have it, it is there exactly
+    where another has certain values (`at2.space.branches.find_branch`). What trials lack otherwise is optional.
 
     Args:
         params: Each trial's ``params``.
         distributions: Each trial's ``distributions``.
+        studies: Which study each trial is of.
         name: Name of the space.
 
     Returns:
-        The space, and what is in no hyperparameter of it, in words.
+        The space, and what was made of the trials, in words.
 
     Raises:
         SpaceError: If there is no hyperparameter at all.
     """
-    declared, optional, left_out = [], [], []
+    declared, notes = _declare_all(params, distributions)
+    if not declared:
+        raise SpaceError("; ".join(["the trials have no hyperparameter that can be used", *notes]))
+    frame = pd.DataFrame(
+        [[trial.get(key) for key in declared] for trial in params], columns=list(declared), dtype=object
+    )
+    space, optional = cs.ConfigurationSpace(name=name), []
+    space.add(*declared.values())
+    for key in declared:
+        missing = frame[key].isna().to_numpy(dtype=bool)
+        branch = find_branch(key, frame, studies, declared) if missing.any() else None
+        if branch is not None:
+            space.add(branch.condition)
+            notes.append(f"{key!r} is taken to depend on another: {in_words([branch.condition])}")
+        if (missing if branch is None else missing & branch.holds).any():
+            optional.append(key)
+    return SearchSpace(space, optional=optional, names=list(declared)), notes
+
+
+def _declare_all(
+    params: Sequence[Mapping[str, Any]], distributions: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Hyperparameter[Any, Any]], list[str]]:
+    """Every hyperparameter that can be used by its name, and in words those that cannot."""
+    declared, left_out = {}, []
     for key in dict.fromkeys(key for trial in params for key in trial):
         seen = [trial[key] for trial in params if key in trial and not is_missing(trial[key])]
         try:
-            declared.append(_declare(key, seen, [each[key] for each in distributions if key in each]))
+            declared[key] = _declare(key, seen, [each[key] for each in distributions if key in each])
         except SpaceError as error:
             left_out.append(f"hyperparameter {key!r} is left out ({error})")
-            continue
-        if len(seen) < len(params):
-            optional.append(key)
-    if not declared:
-        raise SpaceError("; ".join(["the trials have no hyperparameter that can be used", *left_out]))
-    space = cs.ConfigurationSpace(name=name)
-    space.add(*declared)
-    return SearchSpace(space, optional=optional, names=[parameter.name for parameter in declared]), left_out
+    return declared, left_out
 
 
 def _declare(key: str, seen: Sequence[Value], distributions: Sequence[Any]) -> Hyperparameter[Any, Any]:

@@ -50,7 +50,8 @@ def from_optuna(
         name: Name of the table.
 
     Returns:
-        The table, with a search space from the distributions; what was left out is in its ``report``.
+        The table, with a search space from the distributions, conditions included where trials show them; what was left
+        out, or made of the trials, is in its ``report``.
 
     Raises:
         MissingExtraError: If Optuna is not installed.
@@ -135,8 +136,11 @@ def _table(
     from at2.space.optuna_space import space_of_trials
 
     try:
-        space, left_out = space_of_trials(
-            [trial.params for _, trial in trials], [trial.distributions for _, trial in trials], name=name
+        space, made = space_of_trials(
+            [trial.params for _, trial in trials],
+            [trial.distributions for _, trial in trials],
+            studies=[task for task, _ in trials],
+            name=name,
         )
     except SpaceError as error:
         raise TableError(f"no search space can be made of these trials: {error}") from error
@@ -161,7 +165,7 @@ def _table(
         name=name,
     )
     report: ImportReport | None = plain.report
-    table.report = None if report is None else replace(report, notes=(*report.notes, *notes, *left_out))
+    table.report = None if report is None else replace(report, notes=(*report.notes, *notes, *made))
     return table
 
 

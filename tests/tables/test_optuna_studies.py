@@ -76,6 +76,18 @@ def test_the_space_is_that_of_the_distributions() -> None:
     space.validate({"lr": 1e-5})
 
 
+def test_conditions_are_those_that_trials_show() -> None:
+    one = study()
+    kinds = {**LR, "optimizer": Choice(["adam", "sgd"]), "momentum": Float(0.0, 1.0)}
+    for number in range(6):
+        params = {"lr": 0.01 * (number + 1), "optimizer": "sgd" if number % 2 else "adam"}
+        params |= {"momentum": 0.1 * number} if number % 2 else {}
+        add(one, params, {1: 0.5}, distributions={key: kinds[key] for key in params})
+    table = from_optuna(one)
+    assert "'momentum' is taken to depend on another: optimizer == 'sgd'" in str(table.report)
+    assert all(("momentum" in config) == (config["optimizer"] == "sgd") for config in table.space.sample(20, seed=0))
+
+
 def test_a_mixture_of_choices_is_left_out_and_a_changed_kind_is_read_from_the_values() -> None:
     mixed = {**LR, "odd": Choice([True, 3, "x"]), "width": Choice([8, 16])}
     changed = {**LR, "width": Int(4, 64)}
@@ -215,6 +227,7 @@ def test_a_new_task_learns_from_the_studies(tmp_path: Path, caplog: pytest.LogCa
         tuner = Recommender(table, target="new", budget=Budget(epochs=4))
         while (query := tuner.ask()) is not None:
             tuner.tell(query, 0.1)
+    assert table.status[0, 0].tolist() == [RunStatus.OK] * 6 + [RunStatus.NOT_RUN] * 6
     best = tuner.recommend().config["lr"]
     assert 5e-4 < best < 2e-2
     assert json.dumps(tuner.recommend().config)

@@ -1,0 +1,84 @@
+"""Conditions read off configurations: which hyperparameter is there exactly where another has certain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ConfigSpace as cs
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from ConfigSpace.hyperparameters import CategoricalHyperparameter, IntegerHyperparameter, OrdinalHyperparameter
+
+_LEAST = 2  # configurations with a hyperparameter, and without it, from which on a rule is believed
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One rule.
+
+    Args:
+        condition: When the hyperparameter is there.
+        holds: Of which configurations it is true, ``(n_config,)``.
+    """
+
+    condition: Any
+    holds: Flags
+
+
+def find_branch(child: str, frame: pd.DataFrame, groups: Sequence[object], declared: dict[str, Any]) -> Branch | None:
+    """Look for a rule that says where a hyperparameter is active.
+
+    Choices, ordered choices and whole numbers may decide, the latter by being above or below something. Those that are
+    always there come first; one that is conditional itself must stand before the child.
+
+    Args:
+        child: Name of the hyperparameter.
+        frame: Configurations, a column for each hyperparameter, missing where it was not given; shape
+            ``(n_config, n_column)``.
+        groups: Where each configuration comes from. Groups that never have the hyperparameter say nothing of it.
+        declared: ConfigSpace's declarations by name.
+
+    Returns:
+        The rule, exact in every group that has the hyperparameter; None where there is none, or where fewer than two
+        configurations have, or lack, it.
+    """
+    given = frame.notna()
+    here = given[child].groupby(np.asarray(groups, dtype=object)).transform("any").to_numpy(dtype=bool)
+    there = given[child].to_numpy(dtype=bool)
+    if there.sum() < _LEAST or (here & ~there).sum() < _LEAST:
+        return None
+    always = [name for name in declared if bool(given.loc[here, name].all())]
+    before = list(declared)[: list(declared).index(child)]
+    for parent in [*always, *(name for name in before if name not in always)]:
+        known = given[parent].to_numpy(dtype=bool)
+        if bool((there & ~known).any()) or (here & known & ~there).sum() < _LEAST:
+            continue
+        on, off = (set(frame.loc[rows, parent].unique()) for rows in (there, here & known & ~there))
+        condition = _rule(declared[child], declared[parent], on, off)
+        if condition is not None:
+            holds = np.zeros(len(frame), dtype=bool)
+            holds[known] = [condition.satisfied_by_value({parent: value}) for value in frame.loc[known, parent]]
+            return Branch(condition, holds)
+    return None
+
+
+def _rule(child: Any, parent: Any, on: set[Any], off: set[Any]) -> Any | None:
+    """The condition under which `parent` has one of the values `on` and none of `off`."""
+    if on & off:
+        return None
+    if isinstance(parent, CategoricalHyperparameter | OrdinalHyperparameter):
+        if len(on) == 1:
+            return cs.EqualsCondition(child, parent, next(iter(on)))
+        choices = parent.choices if isinstance(parent, CategoricalHyperparameter) else parent.sequence
+        return cs.InCondition(child, parent, [choice for choice in choices if choice in on])
+    if isinstance(parent, IntegerHyperparameter):
+        if min(on) > max(off):
+            return cs.GreaterThanCondition(child, parent, int(max(off)))
+        if max(on) < min(off):
+            return cs.LessThanCondition(child, parent, int(min(off)))
+    return None
