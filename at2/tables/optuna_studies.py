@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
+    from at2.space import SearchSpace
+
 __all__ = ["from_optuna"]
 
 
@@ -133,15 +135,8 @@ def _table(
     curves: pd.DataFrame, trials: list[tuple[str, FrozenTrial]], metric: Metric, *, name: str, notes: list[str]
 ) -> LearningCurveTable:
     """Import the curves, then set what a frame does not say: the space, and how trials ended."""
-    from at2.space.optuna_space import space_of_trials
-
     try:
-        space, made = space_of_trials(
-            [trial.params for _, trial in trials],
-            [trial.distributions for _, trial in trials],
-            studies=[task for task, _ in trials],
-            name=name,
-        )
+        space, made = _space(trials, name)
     except SpaceError as error:
         raise TableError(f"no search space can be made of these trials: {error}") from error
     ids = [_config_id(task, trial) for task, trial in trials]
@@ -167,6 +162,19 @@ def _table(
     report: ImportReport | None = plain.report
     table.report = None if report is None else replace(report, notes=(*report.notes, *notes, *made))
     return table
+
+
+def _space(trials: list[tuple[str, FrozenTrial]], name: str) -> tuple[SearchSpace, list[str]]:
+    """The space of the trials that came to a value: others may have failed before all was suggested."""
+    from at2.space.optuna_space import space_of_trials
+
+    through = [(task, trial) for task, trial in trials if trial.intermediate_values or trial.value is not None]
+    return space_of_trials(
+        [trial.params for _, trial in through],
+        [trial.distributions for _, trial in through],
+        studies=[task for task, _ in through],
+        name=name,
+    )
 
 
 def _studies(studies: Any, names: Iterable[str] | None) -> list[Study]:

@@ -83,7 +83,9 @@ def test_conditions_are_those_that_trials_show() -> None:
         params = {"lr": 0.01 * (number + 1), "optimizer": "sgd" if number % 2 else "adam"}
         params |= {"momentum": 0.1 * number} if number % 2 else {}
         add(one, params, {1: 0.5}, distributions={key: kinds[key] for key in params})
+    add(one, {"optimizer": "sgd"}, {}, distributions={"optimizer": kinds["optimizer"]}, state=States.FAIL)
     table = from_optuna(one)
+    assert "optional" not in str(table.space.describe())
     assert "'momentum' is taken to depend on another: optimizer == 'sgd'" in str(table.report)
     assert all(("momentum" in config) == (config["optimizer"] == "sgd") for config in table.space.sample(20, seed=0))
 
