@@ -111,6 +111,7 @@ def complete(
     *,
     warp: Warp | None = None,
     best_so_far: bool = False,
+    poor_drawn_in: bool = False,
     seed: int = 0,
     settings: CompletionSettings | None = None,
 ) -> Completed:
@@ -121,6 +122,9 @@ def complete(
         warp: Map from oriented user units to latent units; None takes `choose_warp`'s.
         best_so_far: Whether the curves are of the best reading up to each epoch. They do not show how far a training
             fell when it diverged, and never end below what they have reached.
+        poor_drawn_in: Whether readings far below the median one of their source are drawn in, measured ones included,
+            so that diverged trainings do not set the scale on which the good ones are told apart. A complete history
+            stays as it is.
         seed: Draws the curves that are fitted on, where there are too many.
         settings: How much work it may be; None takes the defaults.
 
@@ -152,6 +156,8 @@ def complete(
         curves = curves.joined(read(runs.mean_over_seeds()), runs.source, history.n_config + runs.config)
         features = torch.cat([features, runs.features])
     _check(curves)
+    if poor_drawn_in:
+        curves, grid = curves.poor_drawn_in(grid)
     completion = _Completion(curves, embed(features), history.n_config, seed, settings or CompletionSettings())
     mean, variance, never_run = completion.run()
     if best_so_far:

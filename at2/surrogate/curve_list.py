@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from at2.surrogate.outliers import limit
+from at2.surrogate.outliers import draw_in_poor, limit
 
 _FENCE = 5.0  # in the distances of the 5 % and 95 % quantiles; readings beyond are drawn in
 _MANY = 1_000_000  # readings of a source, of which every so many tell the quantiles
@@ -74,6 +74,23 @@ class CurveList:
         out[self.source[inside], self.config[inside]] = numbers[inside]
         return out
 
+    def poor_drawn_in(self, grid: Tensor) -> tuple[CurveList, Tensor]:
+        """Draw in what lies far below the median reading of its source; see `at2.surrogate.outliers.draw_in_poor`.
+
+        Args:
+            grid: Curves ``(n_source, n_config, n_epoch)`` that are drawn in likewise.
+
+        Returns:
+            The list and the grid.
+        """
+        seen = [_some(self.values[which]) for which in self.by_source]
+        median, high = (torch.stack([torch.quantile(some, share) for some in seen]) for share in (0.5, 0.95))
+        spread, mine = high - median, self.source
+        values = draw_in_poor(self.values, median=median[mine, None], spread=spread[mine, None])
+        return replace(self, values=values), draw_in_poor(
+            grid, median=median[:, None, None], spread=spread[:, None, None]
+        )
+
     def standardized(self) -> tuple[CurveList, Tensor, Tensor]:
         """Return curves without far outliers, those of each source on a common scale.
 
@@ -85,11 +102,16 @@ class CurveList:
         return replace(self, values=torch.cat(values)), torch.stack(shifts), torch.stack(scales)
 
 
+def _some(curves: Tensor) -> Tensor:
+    """Readings of one source that tell quantiles."""
+    seen = curves[torch.isfinite(curves)]
+    return seen if seen.numel() <= _MANY else seen[:: seen.numel() // _MANY]
+
+
 def _standardize(curves: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Curves of one source, their shift and their scale."""
-    seen = curves[torch.isfinite(curves)]
-    ends = seen if seen.numel() <= _MANY else seen[:: seen.numel() // _MANY]
-    low, high = torch.quantile(ends, torch.tensor([0.05, 0.95], dtype=seen.dtype, device=seen.device))
+    seen, some = curves[torch.isfinite(curves)], _some(curves)
+    low, high = torch.quantile(some, torch.tensor([0.05, 0.95], dtype=seen.dtype, device=seen.device))
     reach = _FENCE * (high - low)
     if float(reach) > 0:
         curves = limit(curves, low=low - reach, high=high + reach, unit=high - low)

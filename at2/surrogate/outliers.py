@@ -5,6 +5,8 @@ from torch import Tensor
 
 _FURTHEST = 4.0  # units beyond the upper limit that no value reaches, not even one of 1e30
 _LARGEST_LOG = 1e3  # of a distance in units, which may overflow
+_POOR = 3.0  # upper spreads below the median, from which on poor values are drawn in
+_SMALLEST = 1e-9  # values that spread less than this, relative to their size, are all alike
 
 
 def limit(values: Tensor, *, low: Tensor, high: Tensor, unit: Tensor) -> Tensor:
@@ -32,6 +34,32 @@ def limit(values: Tensor, *, low: Tensor, high: Tensor, unit: Tensor) -> Tensor:
     above = (values - high).clamp_min(0.0)
     steps = torch.log1p(above / unit.clamp_min(torch.finfo(values.dtype).tiny)).clamp_max(_LARGEST_LOG)
     return torch.minimum(torch.maximum(values, low), high) + unit * steps / (1.0 + steps / _FURTHEST)
+
+
+def draw_in_poor(values: Tensor, *, median: Tensor, spread: Tensor) -> Tensor:
+    """Let values far below the median fall with the log of their distance only; larger is better.
+
+    Where a metric has no worst value, how poor the poor ones are says little, and they would set the scale on which the
+    good ones are told apart.
+
+    Args:
+        values: Of any shape, NaN allowed.
+        median: Their median, of a shape that broadcasts with `values`.
+        spread: How far the best of them lie above it, likewise; where that is nothing they stay as they are.
+
+    Returns:
+        The values, those more than three spreads below the median drawn in, in the same order.
+
+    Example:
+        >>> import torch
+        >>> draw_in_poor(torch.tensor([-1e6, -2.0, 1.0]), median=torch.tensor(0.0), spread=torch.tensor(1.0))
+        tensor([-16.8155,  -2.0000,   1.0000])
+    """
+    told = spread > _SMALLEST * (1.0 + median.abs())
+    spread = torch.where(told, spread, torch.ones_like(spread))
+    below = (median - values) / spread
+    drawn = median - spread * (_POOR + torch.log1p((below - _POOR).clamp_min(0.0)))
+    return torch.where(told & (below > _POOR), drawn, values)
 
 
 def at_share(ordered: Tensor, share: float) -> Tensor:

@@ -12,7 +12,7 @@ from at2.errors import ShapeError, TableError
 from at2.surrogate import History, RunCurves
 from at2.surrogate.completion import CompletionSettings, _Completion, complete
 from at2.surrogate.curve_list import CurveList
-from at2.surrogate.warp import LogitWarp
+from at2.surrogate.warp import IdentityWarp, LogitWarp
 
 S, N, T = 3, 24, 8
 NAN = float("nan")
@@ -321,3 +321,37 @@ def test_how_a_training_diverged_says_nothing_of_the_best_that_curves_reach() ->
     assert bool((done.mean.diff(dim=-1) >= 0.0).all())
     assert float((done.mean - whole.mean).max()) < 0.5  # log units; of whole curves the best differ by about 2
     assert float(done.variance.max()) < 0.5
+
+
+def test_how_poor_diverged_trainings_are_does_not_blur_the_good_ones() -> None:
+    """A third of the configurations of each source diverge, by tens or thousands; the others differ by little."""
+
+    def error(poor: float, *, drawn_in: bool) -> float:
+        generator = torch.Generator().manual_seed(3)
+        features = torch.rand(90, 2, generator=generator).double()
+        good = features[:, 0] < 0.67
+        level = torch.where(good, 0.5 * torch.cos(6.0 * features[:, 1]), -poor * features[:, 0])
+        own = 0.02 * torch.randn(3, 90, generator=generator).double()
+        curves = ((level + own)[:, :, None] - 1.0 / torch.arange(1, T + 1).double())[:, None]
+        truth, seen = curves[:, 0, :, -1], torch.arange(90)[None] % 3 == torch.arange(3)[:, None]
+        history = History(torch.where(seen[:, None, :, None], curves, NAN), features)
+        done = complete(history, warp=IdentityWarp(), best_so_far=True, poor_drawn_in=drawn_in)
+        asked = good & ~seen
+        return float((done.mean[:, :, -1] - truth)[asked].square().mean().sqrt())
+
+    as_they_are = [error(poor, drawn_in=False) for poor in (20.0, 2000.0)]
+    drawn_in = [error(poor, drawn_in=True) for poor in (20.0, 2000.0)]
+    assert drawn_in[0] < 0.5 * as_they_are[0]
+    assert drawn_in[1] < 0.1 * as_they_are[1]
+    assert drawn_in[1] < 2.0 * drawn_in[0]
+
+
+def test_poor_readings_that_are_drawn_in_keep_their_order() -> None:
+    values, features = truth()
+    values[:, :, :3] -= torch.tensor([1.0, 10.0, 100.0], dtype=torch.float64)[:, None]
+    values[:, :, 20:, 4:] = NAN
+    done = complete(History(values, features), warp=IdentityWarp(), best_so_far=True, poor_drawn_in=True)
+    ends = done.mean[:, :, -1]
+    assert bool((ends[:, 0] > ends[:, 1]).all() and (ends[:, 1] > ends[:, 2]).all())
+    assert float(ends[:, 2].min()) > -10.0
+    torch.testing.assert_close(done.mean[:, 3:20, -1], History(values, features).mean_over_seeds()[:, 3:20].amax(-1))

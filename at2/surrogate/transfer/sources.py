@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from at2.surrogate.completion import NeverRun
-from at2.surrogate.outliers import at_share, limit
+from at2.surrogate.outliers import at_share, draw_in_poor, limit
 from at2.surrogate.transfer.failures import Failures, find_failures, replace_failures
 
-_REACH = 3.0  # readings further out than this many central ranges, or poor by this many upper spreads, are drawn in
+_REACH = 3.0  # readings further out than this many central ranges are drawn in
 _LARGEST_LEAD = 1.5  # standard deviations by which the best configuration of a source may lead its median one
 _LEAST_REST = 0.1  # of the standard deviation of a task that is left, at least, once failures do not count
 _SMALLEST = 1e-9  # a task whose curves spread less than this, relative to their size, says nothing about configurations
@@ -174,13 +174,4 @@ def draw_in(curves: Tensor, *, poor: bool = False) -> Tensor:
     limited = limit(curves, low=floor, high=ceiling, unit=unit)
     if not poor:
         return limited
-    return _draw_in_poor(limited, median[:, None, None], (high - median)[:, None, None])
-
-
-def _draw_in_poor(curves: Tensor, median: Tensor, spread: Tensor) -> Tensor:
-    """Let values far below the median fall with the log of their distance in spreads; a task without spread stays."""
-    told = spread > _SMALLEST * (1.0 + median.abs())
-    spread = torch.where(told, spread, torch.ones_like(spread))
-    below = (median - curves) / spread
-    drawn = median - spread * (_REACH + torch.log1p((below - _REACH).clamp_min(0.0)))
-    return torch.where(told & (below > _REACH), drawn, curves)
+    return draw_in_poor(limited, median=median[:, None, None], spread=(high - median)[:, None, None])

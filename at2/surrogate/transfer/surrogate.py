@@ -124,15 +124,15 @@ class WeightedSources:
         unlimited = not isinstance(warp, LogitWarp)  # a loss may diverge, a share cannot
 
         def sources(*, best_so_far: bool) -> Sources:
-            completed = complete(history, warp=warp, best_so_far=best_so_far, seed=seed)
+            drawn_in = best_so_far and unlimited  # intervals of poor readings need them as they are
+            completed = complete(history, warp=warp, best_so_far=best_so_far, poor_drawn_in=drawn_in, seed=seed)
             variance = None if completed.exact else completed.variance
-            # intervals of poor readings need them as they are
             return standardize(
                 completed.mean,
                 variance,
                 broken_off=completed.broken_off if best_so_far else None,
                 never_run=completed.never_run,
-                poor_drawn_in=best_so_far and unlimited,
+                poor_drawn_in=drawn_in,
                 leads_levelled=best_so_far,
                 failures_replaced=best_so_far,
             )
