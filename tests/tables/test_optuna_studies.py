@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 from at2 import Budget, Recommender
 from at2.cli.main import cli
-from at2.errors import FileError, TableError, UnknownNameError
+from at2.errors import FileError, MissingExtraError, TableError, UnknownNameError
 from at2.tables import LearningCurveTable, RunStatus, from_optuna
 
 optuna = pytest.importorskip("optuna")
@@ -233,3 +234,9 @@ def test_a_new_task_learns_from_the_studies(tmp_path: Path, caplog: pytest.LogCa
     best = tuner.recommend().config["lr"]
     assert 5e-4 < best < 2e-2
     assert json.dumps(tuner.recommend().config)
+
+
+def test_without_optuna_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'at2\[optuna\]'"):
+        from_optuna(tmp_path / "tuning.db")
