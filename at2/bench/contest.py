@@ -228,12 +228,12 @@ class _Account:
     """
 
     def __init__(self, budget: Budget, table: "LearningCurveTable", target: str) -> None:
-        self.n_epochs, self.seconds = 0, None if not table.is_timed else 0.0
+        self.n_epochs, self.seconds = 0, None if table.kept_seconds is None else 0.0
         self.trained: dict[Any, int] = {}
         self._n_sample = _n_sample(table, target)
         self.n_steps: int | None = 0 if self._n_sample and "batch_size" in table.configs else None
         self._left = budget.epochs
-        if budget.seconds is not None and not table.is_timed:
+        if budget.seconds is not None and table.kept_seconds is None:
             raise BudgetError(f"table {table.name!r} has no times, so that no budget in seconds can be played on it")
 
     def charge(self, query: "Query", seconds: float | None) -> None:

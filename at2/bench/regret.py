@@ -177,7 +177,7 @@ def _prepare(contest: Contest, database: str) -> "tuple[list[Case], Series]":
     from at2.tables import load_table
 
     table = load_table(database)
-    if not table.is_timed and any(budget.seconds is not None for budget in contest.budgets):
+    if table.kept_seconds is None and any(budget.seconds is not None for budget in contest.budgets):
         raise BudgetError(f"table {table.name!r} has no times, so that no budget in seconds can be played on it")
     cases = list_cases(contest.protocol, table, database=database)
     metric = table.get_metric(contest.metric).name

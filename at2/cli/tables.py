@@ -118,7 +118,7 @@ def _summary(table: LearningCurveTable) -> pd.DataFrame:
             f"{m.name} ({'higher' if m.maximize else 'lower'} is better)" for m in table.metrics.values()
         ),
         "per-batch series": ", ".join(table.batches) or "none",
-        "seconds per epoch": "none" if not table.is_timed else "recorded",
+        "seconds per epoch": "none" if table.kept_seconds is None else "recorded",
         "runs": ", ".join(f"{counts[s]} {s.name.lower().replace('_', ' ')}" for s in RunStatus if counts[s]),
         **{name: v if isinstance(v, str) else json.dumps(v) for name, v in table.notes.items()},
     }

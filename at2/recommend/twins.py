@@ -60,8 +60,8 @@ def _leaders(runs: PastRuns, keep: set[ConfigId]) -> npt.NDArray[np.int64]:
     leader = np.arange(len(runs.ids))
     groups: dict[object, list[int]] = {}
     ran_by: list[set[int]] = [set() for _ in runs.ids]  # which sources have run each row, and those that count as it
-    for row, source in zip(runs.row[runs.is_read], runs.source[runs.is_read], strict=True):
-        ran_by[row].add(int(source))
+    for run in np.flatnonzero(runs.is_read):
+        ran_by[runs.row[run]].add(int(runs.source[run]))
     order = sorted(range(len(runs.ids)), key=lambda row: (runs.ids[row] not in keep, row))
     for row in order:
         config = runs.configs[row]

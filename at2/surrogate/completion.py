@@ -202,8 +202,8 @@ class _Completion:
         self.points, self.n_config, self.settings = points, n_config, settings
         self.curves, self.shift, self.scale = curves.standardized()
         self.generator = torch.Generator().manual_seed(seed)
-        self.read = self.curves.on_grid(self.curves.length, n_config) > 0  # (n_source, n_config), as the next
-        self.whole = self.curves.on_grid(self.curves.length, n_config) == curves.values.shape[1]
+        length = self.curves.on_grid(self.curves.length, n_config)  # (n_source, n_config)
+        self.read, self.whole = length > 0, length == curves.values.shape[1]
         self.epochs = self._fit_epochs()
         self.factor, self.rest = self.epochs.factor(settings.max_rank)
         self.noise = self.rest + self.epochs.noise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,6 +198,8 @@ def _studies(studies: Any, names: Iterable[str] | None) -> list[Study]:
 
 def _load(optuna: Any, source: str | Path, names: Iterable[str] | None) -> list[Study]:
     storage = _storage(optuna, str(source))
+    if isinstance(names, str):
+        raise TableError(f"names must be a list of studies, not the single text {names!r}; write [{names!r}]")
     known = optuna.get_all_study_names(storage)
     wanted = known if names is None else list(names)
     for study in wanted:
@@ -221,7 +224,7 @@ def _storage(optuna: Any, source: str) -> Any:
             return _journal(optuna, path)
         url = f"sqlite:///{path.resolve()}"
     if url.startswith("sqlite:///"):
-        _check_database(Path(url.removeprefix("sqlite:///")))
+        _check_database(Path(url.removeprefix("sqlite:///").split("?")[0]))  # what follows are the driver's options
     try:
         return optuna.storages.RDBStorage(url, skip_table_creation=True)
     except Exception as error:  # drivers that are missing, servers that do not answer: SQLAlchemy's own kinds
@@ -230,7 +233,7 @@ def _storage(optuna: Any, source: str) -> Any:
 
 def _check_database(path: Path) -> None:
     try:
-        with sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) as database:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             tables = {row[0] for row in database.execute("select name from sqlite_master where type = 'table'")}
     except sqlite3.Error as error:
         raise FileError(f"{path}: cannot be read as a database ({error}); check the path", path=path) from error

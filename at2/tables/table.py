@@ -147,11 +147,6 @@ class LearningCurveTable:
         return read_runs(self.kept(metric), self._seconds, self.status, tasks)
 
     @property
-    def is_timed(self) -> bool:
-        """Whether seconds are known."""
-        return self._seconds is not None
-
-    @property
     def seconds(self) -> np.ndarray | None:
         """Seconds that each epoch took, read-only, in the shape of the curves; None where they are unknown."""
         return None if self._seconds is None else self._seconds.spread()

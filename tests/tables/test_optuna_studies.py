@@ -193,6 +193,10 @@ def test_storages(tmp_path: Path, kind: str) -> None:
     assert from_optuna(str(path), names=["b"]).shape == (1, 1, 6, 4)
     with pytest.raises(UnknownNameError, match="no study 'c' in this storage; there are a, b"):
         from_optuna(path, names=["c"])
+    with pytest.raises(TableError, match=r"not the single text 'b'; write \['b'\]"):
+        from_optuna(path, names="b")
+    if kind == "address":
+        assert from_optuna(f"sqlite:///{path}?timeout=10").shape == (2, 1, 12, 4)
     assert path.read_bytes() == before
 
 

@@ -103,6 +103,16 @@ def test_a_file_holds_only_what_was_run(tmp_path) -> None:
     assert LearningCurveTable.from_hdf5(path).equals(table)
 
 
+def test_a_table_in_which_nothing_was_run_is_written_and_read(tmp_path) -> None:
+    configs = pd.DataFrame({"lr": [0.1, 0.2]})
+    metric = Metric("acc", maximize=True)
+    empty = LearningCurveTable({"acc": np.full((2, 1, 2, 3), NAN)}, tasks=["a", "b"], configs=configs, metrics=[metric])
+    empty.to_hdf5(tmp_path / "empty.h5")
+    again = LearningCurveTable.from_hdf5(tmp_path / "empty.h5")
+    assert again.equals(empty)
+    assert again.curves().shape == (2, 1, 2, 3)
+
+
 def test_a_file_whose_positions_make_no_sense_is_damaged(tmp_path) -> None:
     import h5py
 
