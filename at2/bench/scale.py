@@ -73,10 +73,11 @@ BASE = Size(8, 200, 26, name="base")
 LARGE = Size(34, 2000, 52, name="large")
 RAGGED = Size(25, 5000, 52, ragged=True, name="ragged")
 SWEEPS = Size(50, 10_000, 100, ragged=True, name="sweeps")  # what a team leaves: sweeps of 200 configurations each
+LONG = Size(5, 60, 5000, name="long")  # a reading for each of some thousand steps
 WIDE = Size(3, 62_208, 100, name="wide")  # the size of FCNet's tables (Klein and Hutter, 2019, arXiv:1905.04970)
 MANY = Size(1000, 200, 50, name="many")  # tasks, as in TaskSet (Metz et al., 2020, arXiv:2002.11887)
 STUDIES = Size(1000, 50_000, 50, ragged=True, name="studies")  # of 50 configurations each
-LARGEST = (LARGE, RAGGED, SWEEPS, STUDIES, WIDE, MANY)
+LARGEST = (LARGE, RAGGED, SWEEPS, STUDIES, LONG, WIDE, MANY)
 LIMITS = {  # fit in s, step in ms, peak in MB
     "large": {"fit_s": 60.0, "step_ms": 100.0, "peak_mb": 4000.0},
     "ragged": {"fit_s": 120.0, "step_ms": 1000.0},

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--what",
-    type=click.Choice(["all", "growth", "large", "ragged", "sweeps", "studies", "wide", "many"]),
+    type=click.Choice(["all", "growth", "large", "ragged", "sweeps", "studies", "long", "wide", "many"]),
     default="all",
     show_default=True,
-    help="Growing sizes, the large history, the ragged one, sweeps, a thousand studies, many configurations or tasks.",
+    help="Growing sizes, the large history, ragged ones, sweeps, studies, long trainings, configurations or tasks.",
 )
 @click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True, help="Steps to take medians of.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draws.")

@@ -26,6 +26,7 @@ _REQUIRED = ("task", "config_id", "epoch", "value")
 _MAX_EPOCH = 1_000_000
 _MOST_RUNS = 2**30  # that took place or not: a byte each
 _MOST_EPOCHS = 10_000  # of a training; more are steps
+_MANY_EPOCHS = 1_000  # of which more may be steps
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class _Rows:
         self.notes: list[str] = []
         self.diverged = self._check()
         self.seed_of = self._number_seeds()
+        self._note_steps()
 
     def report(self) -> ImportReport:
         return ImportReport(len(self.frame), int(self.good.sum()), self.reasons, self.examples, tuple(self.notes))
@@ -234,6 +236,14 @@ class _Rows:
         repeated = np.zeros(len(self.frame), dtype=bool)
         repeated[np.flatnonzero(self.good)] = rows.duplicated(key).to_numpy()
         self._drop(repeated, "said before, with the same value")
+
+    def _note_steps(self) -> None:
+        longest = self.frame.loc[self.good, "epoch"].max()
+        if longest > _MANY_EPOCHS:
+            self.notes.append(
+                f"trainings have up to {int(longest)} epochs, and a recommender asks for one after the other; if these "
+                "are steps, divide the column 'epoch' by the steps per epoch"
+            )
 
     def _number_seeds(self) -> dict[Any, int]:
         """Number the labels of seeds from 0 in their order."""

@@ -169,6 +169,10 @@ class TestBadRows:
         with pytest.raises(TableError, match="seems to count steps"):
             load(*(("a", i, 900_000, 0.5) for i in range(400)), configs=configs)
 
+    def test_many_epochs_may_be_steps(self) -> None:
+        assert "epochs" not in str(load(("a", 0, 1000, 0.5)).report)
+        assert "up to 1001 epochs, and a recommender asks" in str(load(("a", 0, 1001, 0.5)).report)
+
     def test_configurations_of_their_own_take_no_room_on_other_tasks(self) -> None:
         n = 2600
         configs = pd.DataFrame({"config_id": range(n), "lr": np.linspace(0, 1, n)})

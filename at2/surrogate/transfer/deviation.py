@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
@@ -19,6 +21,7 @@ _BANDS = 64  # of equal numbers of ranks
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.5, 5.0
 _STEPS, _RATE = 40, 0.1  # of the fit of the kernel
 _SLOPE_MEMORY, _SQUARE_MEMORY = 0.9, 0.999
+_MANY_COLUMNS = 512  # from which on the leading components are found alone, rather than all
 _LARGEST_FIT = 256  # configurations in the fit of the kernel; more would change little and cost their cube
 
 
@@ -153,8 +156,7 @@ def fit_config_kernel(residuals: Tensor, points: Tensor, between: Tensor, *, see
         A kernel whose variances sum to 1.
     """
     residuals, points = _thin_out(residuals, points, seed)
-    values, vectors = torch.linalg.eigh(between)
-    values, vectors = values[-_LEADING:].clamp_min(1e-12), vectors[:, -_LEADING:]
+    values, vectors = _leading(between)
     scores = (residuals @ vectors / values.sqrt()).permute(1, 0, 2).flatten(1)  # (n_config, n_source * n_leading)
     weights = (values / values[-1]).repeat(residuals.shape[0])
     log_scales = points.new_zeros(points.shape[1]).requires_grad_()
@@ -167,6 +169,17 @@ def fit_config_kernel(residuals: Tensor, points: Tensor, between: Tensor, *, see
 
     _descend(loss, [log_scales, shares, log_size])
     return _kernel(log_scales.detach(), shares.detach())
+
+
+def _leading(between: Tensor) -> tuple[Tensor, Tensor]:
+    """The leading eigenvalues of a covariance, ``(k,)``, ascending, and their vectors ``(n_column, k)``."""
+    if between.shape[0] <= _MANY_COLUMNS:
+        values, vectors = torch.linalg.eigh(between)
+        return values[-_LEADING:].clamp_min(1e-12), vectors[:, -_LEADING:]
+    start = np.ones(between.shape[0])  # Lanczos begins here, so that equal covariances have equal answers
+    found = scipy.sparse.linalg.eigsh(between.cpu().numpy(), k=_LEADING, v0=start)
+    values, vectors = (torch.as_tensor(part.copy()).to(between) for part in found)
+    return values.clamp_min(1e-12), vectors
 
 
 def _descend(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:

@@ -88,3 +88,18 @@ def test_where_most_configurations_are_just_alike_that_is_not_how_they_usually_d
     told = fit_prior(standardize(curves), torch.linspace(0, 1, 60).double()[:, None], 6)
     assert float(told.epoch_covariances[:, -1, -1].min()) > 0.01 * float(told.epoch_covariances[:, -1, -1].max())
     assert bool(torch.isfinite(matrix(told)).all())
+
+
+def test_of_many_columns_only_the_leading_components_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    residuals = torch.randn(2, 12, 40, generator=generator, dtype=torch.float64).cumsum(2)
+    points = torch.rand(12, 3, generator=generator, dtype=torch.float64)
+    between = deviation.epoch_covariance(residuals, torch.full((2, 12), 1 / 12, dtype=torch.float64))
+    whole = deviation.fit_config_kernel(residuals, points, between).matrix(points)
+    monkeypatch.setattr(deviation, "_MANY_COLUMNS", 39)
+    leading = deviation.fit_config_kernel(residuals, points, between).matrix(points)
+    torch.testing.assert_close(leading, whole, atol=1e-8, rtol=0.0)
+    assert torch.equal(leading, deviation.fit_config_kernel(residuals, points, between).matrix(points))
+    values, vectors = deviation._leading(between)
+    torch.testing.assert_close(between @ vectors, vectors * values)
+    torch.testing.assert_close(values, torch.linalg.eigvalsh(between)[-len(values) :])
