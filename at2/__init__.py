@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from at2.recommend import Budget, Query, Recommendation, Recommender, SampledCandidates
     from at2.recommend.live import TuneResult, tune
     from at2.space import SearchSpace, hyperrec_small_space, hyperrec_space, lcbench_space
-    from at2.tables import LearningCurveTable, Metric, from_optuna, load_table, published_pairs
+    from at2.tables import LearningCurveTable, Metric, concat, from_optuna, load_table, published_pairs
 
 __version__ = "0.1.0"
 
@@ -32,6 +32,7 @@ __all__ = [
     "SampledCandidates",
     "SearchSpace",
     "TuneResult",
+    "concat",
     "from_optuna",
     "hyperrec_small_space",
     "hyperrec_space",
@@ -48,6 +49,7 @@ _ROOM_OF = {
     "lcbench_space": "at2.space",
     "LearningCurveTable": "at2.tables",
     "Metric": "at2.tables",
+    "concat": "at2.tables",
     "from_optuna": "at2.tables",
     "load_table": "at2.tables",
     "published_pairs": "at2.tables",

@@ -233,6 +233,7 @@ def fetch(names: tuple[str, ...], mirror: str | None, force: bool, quiet: bool) 
 @click.option("--tasks", "tasks_file", type=click.Path(path_type=Path), help="File of facts about the tasks.")
 @click.option("--rename", "renames", multiple=True, metavar="FROM=TO", help="Rename a column first.")
 @click.option("--strict", is_flag=True, help="Take an unusable row for an error, instead of leaving it out.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Length of a full training.  [default: the longest curve]")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write this .h5 file instead of keeping it by name.")
 def import_command(
     curves: Path,
@@ -243,6 +244,7 @@ def import_command(
     tasks_file: Path | None,
     renames: tuple[str, ...],
     strict: bool,
+    epochs: int | None,
     out: Path | None,
 ) -> None:
     """Make a table from two files, CSV, JSON or Parquet.
@@ -263,6 +265,7 @@ def import_command(
         name=name,
         tasks=None if tasks_file is None else read_frame_file(tasks_file),
         bad_rows="raise" if strict else "report",
+        n_epoch=epochs,
     )
     table.to_hdf5(path)
     click.echo(f"{table.report}\n{table!r}\nwritten to {path}")
@@ -289,6 +292,25 @@ def import_optuna(
     table = from_optuna(storage, names=studies or None, metric=metric, steps_per_epoch=steps_per_epoch, name=name)
     table.to_hdf5(path)
     click.echo(f"{table.report}\n{table!r}\nwritten to {path}")
+
+
+@tables.command("concat")
+@click.argument("names", metavar="TABLE...", nargs=-1, required=True)
+@click.option("--name", required=True, help="Name of the new table.")
+@click.option("--metric", help="Keep this metric; a table without it takes part with its default one.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write this .h5 file instead of keeping it by name.")
+def concat_command(names: tuple[str, ...], name: str, metric: str | None, out: Path | None) -> None:
+    """Make one table of several: those of earlier tunings, as history for the next.
+
+    Tasks of one name are one task, configurations of one id are one if they are equal. Kept are the metrics that all
+    tables have.
+    """
+    from at2.tables import concat, imported_path, load_table
+
+    path = out or imported_path(name)
+    table = concat([load_table(each) for each in names], metric=metric, name=name)
+    table.to_hdf5(path)
+    click.echo(f"{table!r}\nwritten to {path}")
 
 
 def _renames(renames: tuple[str, ...]) -> dict[str, str]:

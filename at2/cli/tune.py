@@ -28,7 +28,10 @@ _N_EPOCH = 40
     help="What is trained on: a task of the digits family, an .npz, a folder of images, a CIFAR-10 folder.",
 )
 @click.option(
-    "--history", metavar="NAME|FILE", help="Learning curves of earlier tasks; those of the task itself are not read."
+    "--history",
+    metavar="NAME|FILE",
+    multiple=True,
+    help="Learning curves of earlier tasks, once or more often; those of the task itself are not read.",
 )
 @click.option("--sources", type=CommaList(), help="Tasks of the history to learn from.  [default: all others]")
 @click.option("--budget", default="200-epochs", show_default=True, help="'200-epochs', '90s', '30min' or '2h'.")
@@ -62,7 +65,7 @@ _N_EPOCH = 40
 @click.option("-q", "--quiet", is_flag=True, help="No view, for logs.")
 def tune(  # one argument for each option
     task_name: str,
-    history: str | None,
+    history: tuple[str, ...],
     sources: tuple[str, ...] | None,
     budget: str,
     space: str | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -111,6 +112,16 @@ def _check_picked(table: LearningCurveTable | None, picked: Sequence[ConfigId]) 
         table.config_index(name)
     if len(set(picked)) < len(picked):
         raise TableError(f"candidates name a configuration twice: {sorted(picked, key=str)}")
+
+
+def is_new_id(name: ConfigId) -> bool:
+    """Whether an id is one that a configuration gets which no table has.
+
+    Example:
+        >>> is_new_id("sample-12"), is_new_id("digits/sample-12"), is_new_id(12)
+        (True, False, False)
+    """
+    return isinstance(name, str) and re.fullmatch(r"(new|sample)-\d+", name) is not None
 
 
 def candidates_to_json(candidates: Candidates | None) -> Any:

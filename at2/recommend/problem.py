@@ -6,7 +6,8 @@ The target's own curves are never looked at, even where the table holds them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from at2.recommend.candidates import Candidates, Chosen, SampledCandidates, own_
 from at2.recommend.histories import MAX_GRID, PastRuns, choose_grid, read_history, rename_columns
 from at2.recommend.query import ConfigId
 from at2.recommend.report import Finding, HistoryReport
-from at2.recommend.twins import merge_twins
+from at2.recommend.twins import match_new, merge_twins
 from at2.space.parameters import is_missing
 from at2.surrogate import History, RunCurves
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from at2.tables import LearningCurveTable
 
 __all__ = ["Candidates", "Problem", "SampledCandidates", "build_problem", "plain_id"]
+
+_log = logging.getLogger(__name__)
 
 INFERRED = "inferred"
 """Name of a space that was guessed from a table; it gives way to the user's own candidates."""
@@ -125,6 +128,7 @@ def build_problem(
     if table is not None:
         runs = read_history(table, names, space, metric=metric, n_epoch=length, rename=rename)
         runs = merge_twins(runs, keep=chosen.known or ())
+        runs, chosen, new = match_new(runs, chosen, new, space)
     return _assemble(
         runs,
         chosen,
@@ -190,7 +194,7 @@ def _assemble(
         maximize=True if maximize is None else maximize,
         space=space,
         sha256=_digest(history, runs.sources, ids),
-        report=_report(runs, grid, chosen, is_candidate),
+        report=_report(runs, grid, chosen, new, is_candidate),
         rename=dict(rename) if rename else None,
     )
 
@@ -230,14 +234,17 @@ def _seconds(runs: PastRuns, grid: Sequence[int], n_new: int) -> Tensor | None:
     return torch.from_numpy(np.pad(known, ((0, 0), (0, n_new)), constant_values=np.nan))
 
 
-def _report(runs: PastRuns, grid: Sequence[int], chosen: Chosen, is_candidate: Sequence[bool]) -> HistoryReport:
+def _report(
+    runs: PastRuns, grid: Sequence[int], chosen: Chosen, new: Collection[ConfigId], is_candidate: Sequence[bool]
+) -> HistoryReport:
     """What was found in the history, and where the candidates come from."""
     findings = list(runs.findings)
     if n_other := len(runs.ids) - len(grid):
         note = f"{n_other} past configurations are learnt from, but not recommended: more than {MAX_GRID} are too many"
         findings.append(Finding("candidate", "history", False, n_other, note))
     known = sum(is_candidate[: len(grid)])
-    for name, count in (("history", known), ("own", len(chosen.own)), ("sampled", chosen.n_sampled)):
+    own = sum(name in chosen.own for name in new)
+    for name, count in (("history", known), ("own", own), ("sampled", len(new) - own)):
         if count:
             findings.append(Finding("candidate", name, True, count, f"{count} to choose from"))
     return HistoryReport(tuple(findings))
@@ -250,7 +257,15 @@ def _check_sources(table: LearningCurveTable | None, target: str, sources: Seque
             raise UnknownNameError(f"source {sources[0]!r} cannot be found: there is no table")
         return []
     if sources is None:
-        return [str(name) for name in table.tasks.index if name != target]
+        others = [str(name) for name in table.tasks.index if name != target]
+        if not others:
+            _log.warning(
+                "table %r has no task but %r, the target, whose curves are not looked at: there is nothing to learn "
+                "from; if this is a new task, give it another name (target=)",
+                table.name,
+                target,
+            )
+        return others
     if isinstance(sources, str):
         raise TableError(
             f"sources must be a list of task names, got the single string {sources!r}; write [{sources!r}]"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from at2.recommend.candidates import Chosen
 from at2.recommend.histories import PastRuns
 from at2.recommend.query import ConfigId
 from at2.recommend.report import Finding
+
+if TYPE_CHECKING:
+    from at2.space import SearchSpace
 
 
 def merge_twins(runs: PastRuns, keep: Collection[ConfigId] = ()) -> PastRuns:
@@ -53,6 +58,43 @@ def merge_twins(runs: PastRuns, keep: Collection[ConfigId] = ()) -> PastRuns:
         raw=tuple(runs.raw[row] for row in rows),
         findings=(*runs.findings, Finding("configuration", "twins", True, len(followers), note)),
     )
+
+
+def match_new(
+    runs: PastRuns, chosen: Chosen, new: Mapping[ConfigId, Mapping[str, Any]], space: SearchSpace
+) -> tuple[PastRuns, Chosen, dict[ConfigId, Mapping[str, Any]]]:
+    """Take new candidates that are past configurations for these, so that what was run of them counts.
+
+    Args:
+        runs: The history.
+        chosen: The candidates.
+        new: The new ones among them, own and sampled, by their ids.
+        space: Their search space.
+
+    Returns:
+        The history, which notes how many there were; the candidates, past ones included; and what is new.
+
+    Raises:
+        SpaceError: If a new candidate breaks the rules of the space.
+    """
+    past = {
+        _content(config): name
+        for name, config in zip(reversed(runs.ids), reversed(runs.configs), strict=True)
+        if config
+    }
+    same = {name: past[key] for name, config in new.items() if (key := _content(space.validate(config))) in past}
+    if not same:
+        return runs, chosen, dict(new)
+    first = next(iter(same))
+    note = f"{len(same)} new ones are past configurations and go by their ids (such as {first!r} by {same[first]!r})"
+    runs = replace(runs, findings=(*runs.findings, Finding("candidate", "twins", True, len(same), note)))
+    if chosen.known is not None:
+        chosen = replace(chosen, known=chosen.known | set(same.values()))
+    return runs, chosen, {name: config for name, config in new.items() if name not in same}
+
+
+def _content(config: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
+    return frozenset(config.items())
 
 
 def _leaders(runs: PastRuns, keep: set[ConfigId]) -> npt.NDArray[np.int64]:

@@ -6,6 +6,7 @@ Importing this room loads pandas and numpy; h5py, pooch and ConfigSpace are load
 from at2.tables.authors import Pair, published_pairs
 from at2.tables.batches import BatchSeries
 from at2.tables.catalog import TableEntry, imported_path, list_tables, load_table
+from at2.tables.concat import concat
 from at2.tables.fetch import fetch_tables
 from at2.tables.files import data_path, home_folder, whole_file
 from at2.tables.importer import ImportReport
@@ -25,6 +26,7 @@ __all__ = [
     "Pair",
     "RunStatus",
     "TableEntry",
+    "concat",
     "data_path",
     "fetch_tables",
     "from_optuna",

@@ -11,7 +11,7 @@ import pandas as pd
 
 from at2.errors import TableError, UnknownNameError
 
-__all__ = ["config_frame", "plain_value", "position", "task_frame"]
+__all__ = ["config_frame", "ids_of_one_kind", "plain_value", "position", "task_frame"]
 
 
 def task_frame(tasks: pd.DataFrame | Iterable[str]) -> pd.DataFrame:
@@ -54,6 +54,18 @@ def config_frame(configs: pd.DataFrame) -> pd.DataFrame:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise TableError(f"configuration ids are all ints or all strings, but these are {names}; convert them")
     return frame
+
+
+def ids_of_one_kind(ids: Sequence[Sequence[Hashable]]) -> list[list[Hashable]]:
+    """Return lists of configuration ids, all of them as text unless all are ints.
+
+    Example:
+        >>> ids_of_one_kind([[0, 1], ["a"]])
+        [['0', '1'], ['a']]
+    """
+    if all(_is_int(name) for names in ids for name in names):
+        return [list(names) for names in ids]
+    return [[str(name) for name in names] for names in ids]
 
 
 def position(index: pd.Index[Any], name: Hashable, kind: str) -> int:

@@ -62,6 +62,7 @@ def from_frame(
     name: str = "table",
     tasks: pd.DataFrame | None = None,
     bad_rows: Literal["report", "raise"] = "report",
+    n_epoch: int | None = None,
 ) -> LearningCurveTable:
     """Make a table from a long frame.
 
@@ -80,13 +81,14 @@ def from_frame(
         name: Name of the table.
         tasks: Facts of the tasks, index or column ``task``; None takes the tasks as they come up in ``curves``.
         bad_rows: ``"report"`` leaves unusable rows out and logs a warning, ``"raise"`` makes any of them an error.
+        n_epoch: Length of a full training; None takes the longest curve's.
 
     Returns:
         The table; what was left out is in its ``report``.
 
     Raises:
-        TableError: If a column is missing, two rows give different values for one epoch, no row is left, or any row
-            is unusable and ``bad_rows`` is ``"raise"``.
+        TableError: If a column is missing, two rows give different values for one epoch, no row is left, any row is
+            unusable and ``bad_rows`` is ``"raise"``, or a curve is longer than ``n_epoch``.
     """
     if bad_rows not in ("report", "raise"):
         raise TableError(f"bad_rows must be 'report' or 'raise', not {bad_rows!r}")
@@ -99,7 +101,7 @@ def from_frame(
         raise TableError(f"no row can be used: {report}")
     if report.reasons:
         _log.warning("table %r: %s", name, report)
-    table = rows.table(metric, name)
+    table = rows.table(metric, name, n_epoch)
     table.report = report
     return table
 
@@ -123,12 +125,15 @@ class _Rows:
     def report(self) -> ImportReport:
         return ImportReport(len(self.frame), int(self.good.sum()), self.reasons, self.examples, tuple(self.notes))
 
-    def table(self, metric: Metric, name: str) -> LearningCurveTable:
+    def table(self, metric: Metric, name: str, n_epoch: int | None) -> LearningCurveTable:
         rows = self.frame[self.good]
         tasks = task_frame(pd.unique(rows["task"])) if self.known_tasks is None else self.known_tasks
         shape = len(tasks), len(self.seed_of), len(self.configs)
         run, place = np.unique(np.ravel_multi_index(self._runs(rows, tasks), shape), return_inverse=True)
-        n_epoch = int(rows["epoch"].max())
+        longest = int(rows["epoch"].max())
+        if n_epoch is not None and n_epoch < longest:
+            raise TableError(f"a full training has n_epoch={n_epoch} epochs, but a curve has {longest}; leave it out")
+        n_epoch = n_epoch or longest
         if len(run) * n_epoch > MOST_CELLS or math.prod(shape) > _MOST_RUNS:
             remedy = (
                 "the column 'epoch' seems to count steps, divide it by the steps per epoch"

@@ -292,6 +292,7 @@ class LearningCurveTable:
         name: str = "table",
         tasks: pd.DataFrame | None = None,
         bad_rows: Literal["report", "raise"] = "report",
+        n_epoch: int | None = None,
     ) -> LearningCurveTable:
         """Make a table from a long frame; see :func:`at2.tables.importer.from_frame` for columns and errors.
 
@@ -305,7 +306,14 @@ class LearningCurveTable:
         from at2.tables.importer import from_frame
 
         return from_frame(
-            curves, configs, space, metric=Metric(metric, maximize), name=name, tasks=tasks, bad_rows=bad_rows
+            curves,
+            configs,
+            space,
+            metric=Metric(metric, maximize),
+            name=name,
+            tasks=tasks,
+            bad_rows=bad_rows,
+            n_epoch=n_epoch,
         )
 
     def _check_shapes(self) -> tuple[int, int]:

@@ -81,6 +81,22 @@ class TestImport:
         assert "task, config_id, epoch, value" in run("import", files[1], files[1], "--name", "x", ok=False).output
 
 
+class TestConcat:
+    def test_makes_one_table_of_several(self, mine: Result, tmp_path: Path, home: Path) -> None:
+        (tmp_path / "more.csv").write_text("task,config_id,epoch,value\nnew,0,1,0.25\n")
+        files = tmp_path / "more.csv", tmp_path / "configs.csv"
+        run("import", *files, "--name", "more", "--metric", "acc", "--epochs", 7)
+        said = run("concat", "mine", "more", "--name", "both").stdout
+        assert "3 tasks x 2 seeds x 3 configurations x 7 epochs, acc (higher is better)" in said
+        assert str(home / "tables" / "both.h5") in said
+        run("concat", "both", "mine", "--name", "x", "--metric", "score", "-o", tmp_path / "x.h5")
+        assert LearningCurveTable.from_hdf5(tmp_path / "x.h5").metric == "score"
+
+    def test_names_that_are_none(self) -> None:
+        assert "TABLE" in run("concat", "--name", "x", ok=False).output
+        assert "absent" in run("concat", "absent", "--name", "x", ok=False).output
+
+
 class TestList:
     def test_shows_what_there_is_and_what_can_be_fetched(self, mine: Result, home: Path) -> None:
         frame = frame_of("list").set_index("name")

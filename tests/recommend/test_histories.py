@@ -214,3 +214,14 @@ def test_shares_that_all_lie_near_an_end_are_told_apart(
     play(recommender, lambda query: low + width * float(truth[int(query.config_id) - 100, query.epoch - 1]))
     recommended = truth[int(recommender.recommend().config_id) - 100].max()
     assert truth.max() - recommended < 0.15 * (truth.max() - truth.max(1).min())
+
+
+def test_a_table_of_the_target_alone_says_that_there_is_nothing_to_learn(caplog: pytest.LogCaptureFixture) -> None:
+    curves = pd.DataFrame({"task": "mine", "config_id": ["a", "b"], "epoch": 1, "value": [0.1, 0.2]})
+    table = LearningCurveTable.from_frame(curves, pd.DataFrame({"config_id": ["a", "b"], "lr": [0.1, 0.2]}))
+    build_problem(table, target="mine")
+    assert "has no task but 'mine', the target" in caplog.text
+    caplog.clear()
+    build_problem(table, target="new")
+    build_problem(table, target="mine", sources=[])
+    assert not caplog.text

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
-from at2.recommend import Problem
+from at2.recommend import Problem, SampledCandidates
 from at2.recommend.problem import build_problem
+from at2.space import SearchSpace
 from at2.tables import LearningCurveTable, Metric, RunStatus
 
 NAN = float("nan")
@@ -75,3 +76,34 @@ def test_a_run_without_a_reading_gives_way_to_its_twins() -> None:
     assert problem.config_ids == (0,)
     np.testing.assert_array_equal(finals(problem), [[1], [10]])
     assert problem.source_seconds.tolist() == [[2.0], [1.0]]
+
+
+class TestNewCandidates:
+    def test_that_are_past_configurations_count_as_these(self) -> None:
+        past = table([0.1, 0.2, 0.3], [[0, 1], [2]])
+        problem = build_problem(past, target="new", candidates=[{"lr": 0.2}, {"lr": 0.25}])
+        names = [name for name, may in zip(problem.config_ids, problem.is_candidate.tolist(), strict=True) if may]
+        assert names == [1, "new-1"]
+        assert finals(problem)[0, problem.rows[1]] == 1.0
+        assert "1 new ones are past configurations and go by their ids (such as 'new-0' by 1)" in str(problem.report)
+        assert "1 to choose from" in str(problem.report)
+
+    def test_a_grid_tried_before_is_the_history_itself(self) -> None:
+        past = table([0.1, 0.2, 0.3], [[0, 1, 2], [0, 1, 2]])
+        listed = build_problem(past, target="new", candidates=[{"lr": lr} for lr in (0.3, 0.1, 0.2)])
+        plain = build_problem(past, target="new")
+        assert listed.config_ids == plain.config_ids
+        assert listed.sha256 == plain.sha256
+        assert listed.history.is_complete
+
+    def test_of_several_past_ones_that_are_alike_it_is_the_first(self) -> None:
+        problem = build_problem(table([0.2, 0.2], [[0, 1]]), target="new", candidates=[{"lr": 0.2}])
+        assert problem.is_candidate.tolist() == [True, False]
+
+    def test_samples_beside_the_history_are_there_once(self) -> None:
+        space = SearchSpace.infer(pd.DataFrame({"kind": ["a", "b", "c"]}))
+        curves = pd.DataFrame({"task": "t", "config_id": ["x", "y"], "epoch": 1, "value": [0.1, 0.2]})
+        past = LearningCurveTable.from_frame(curves, pd.DataFrame({"config_id": ["x", "y"], "kind": ["a", "b"]}), space)
+        problem = build_problem(past, target="new", candidates=SampledCandidates(30, also="history"))
+        kinds = [config["kind"] for config, name in zip(problem.configs, problem.config_ids, strict=True)]
+        assert kinds.count("a") == kinds.count("b") == 1

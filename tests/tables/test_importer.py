@@ -169,6 +169,11 @@ class TestBadRows:
         with pytest.raises(TableError, match="seems to count steps"):
             load(*(("a", i, 900_000, 0.5) for i in range(400)), configs=configs)
 
+    def test_trainings_may_be_longer_than_any_curve(self) -> None:
+        assert load(("a", 0, 2, 0.5), n_epoch=9).n_epoch == 9
+        with pytest.raises(TableError, match=r"n_epoch=1 epochs, but a curve has 2; leave it out"):
+            load(("a", 0, 2, 0.5), n_epoch=1)
+
     def test_many_epochs_may_be_steps(self) -> None:
         assert "epochs" not in str(load(("a", 0, 1000, 0.5)).report)
         assert "up to 1001 epochs, and a recommender asks" in str(load(("a", 0, 1001, 0.5)).report)

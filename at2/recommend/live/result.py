@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from at2.errors import TableError
+from at2.recommend.candidates import is_new_id
 from at2.recommend.live.progress import Epoch, Leader, Progress
 from at2.recommend.query import ConfigId, Recommendation
 
@@ -134,27 +135,33 @@ class TuneResult:
     def to_table(self) -> LearningCurveTable:
         """Return what was trained as a table with one task: history for the next tuning.
 
+        Configurations that were new are called ``<target>/<id>``, so that `at2.concat` tells those of several tunings
+        apart; those of the history keep their ids.
+
         Raises:
             TableError: If no epoch gave a value.
         """
         import pandas as pd
 
         from at2.tables import LearningCurveTable
+        from at2.tables.frames import ids_of_one_kind
 
         sound = [e for e in self._all if e.value is not None]
         if not sound:
             raise TableError("no epoch gave a value, so there are no curves to keep")
+        ids = list(dict.fromkeys(e.config_id for e in sound))
+        kept = [f"{self.target}/{name}" if is_new_id(name) else name for name in ids]
+        names = dict(zip(ids, ids_of_one_kind([kept])[0], strict=True))
         curves = pd.DataFrame(
             {
                 "task": self.target,
-                "config_id": [e.config_id for e in sound],
+                "config_id": [names[e.config_id] for e in sound],
                 "epoch": [e.epoch for e in sound],
                 "value": [e.value for e in sound],
                 "seconds": [e.seconds for e in sound],
             }
         )
-        names = dict.fromkeys(e.config_id for e in sound)
-        configs = pd.DataFrame([{"config_id": name, **self.progress.configs[name]} for name in names])
+        configs = pd.DataFrame([{"config_id": name, **self.progress.configs[old]} for old, name in names.items()])
         return LearningCurveTable.from_frame(
             curves,
             configs,
@@ -162,6 +169,7 @@ class TuneResult:
             metric=self.progress.metric,
             maximize=self.progress.maximize,
             name=self.target,
+            n_epoch=self.progress.n_epoch,
         )
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from at2.space import SearchSpace
     from at2.tables import LearningCurveTable
+
+    OneHistory = LearningCurveTable | str | os.PathLike[str]
+    History = OneHistory | Sequence[OneHistory] | None
 
 N_SAMPLED = 100
 """Candidates that are drawn from a space if nothing else is said."""
@@ -68,13 +71,23 @@ def as_bytes(size: int | str | None) -> int | None:
     return int(float(match[1]) * _BYTES[match[2].lower()])
 
 
-def as_history(history: LearningCurveTable | str | os.PathLike[str] | None) -> LearningCurveTable | None:
-    """Give the table itself, or load it by its name or path."""
-    if history is None or not isinstance(history, str | os.PathLike):
-        return history
-    from at2.tables import load_table
+def as_history(history: History) -> LearningCurveTable | None:
+    """Give the table itself, load it by its name or path, or make one of several; of none at all None.
 
-    return load_table(str(Path(history)))
+    Raises:
+        FileError: If there is no such file, or it holds no table.
+        TableError: If it is none of these, or several do not fit together.
+    """
+    if isinstance(history, str | os.PathLike):
+        from at2.tables import load_table
+
+        return load_table(str(Path(history)))
+    if not isinstance(history, Sequence):
+        return history
+    from at2.tables import concat
+
+    tables = [table for table in map(as_history, history) if table is not None]
+    return concat(tables) if tables else None
 
 
 def as_space(space: Any) -> SearchSpace | None:

@@ -24,6 +24,7 @@ from at2.recommend.query import ConfigId
 from at2.recommend.recommender import Recommender
 
 if TYPE_CHECKING:
+    from at2.recommend.live.settings import History
     from at2.tables import LearningCurveTable
 
 _HALF_WIDTH = 1.645  # standard deviations to each side that hold 90 % of a Gaussian
@@ -36,7 +37,7 @@ def tune(
     *,
     budget: Budget | str,
     n_epoch: int | None = None,
-    history: LearningCurveTable | str | os.PathLike[str] | None = None,
+    history: History = None,
     target: str = "target",
     candidates: Candidates | int | None = None,
     metric: str | None = None,
@@ -73,7 +74,8 @@ def tune(
             ConfigSpace declaration or a `SearchSpace`; None takes the history's.
         budget: A `Budget`, or words: ``"200 epochs"``, ``"2h"``. With `resume` it may be larger than before.
         n_epoch: Length of a full training; None takes the history's.
-        history: Curves of earlier tasks: a table, its name or its path. None tunes without.
+        history: Curves of earlier tasks: a table, its name or its path, or a list of these (`at2.concat`). None, or an
+            empty list, tunes without.
         target: Name of the task; its own curves in the history are never looked at.
         candidates: Configurations to choose from, as `Recommender` takes them, or how many to draw from the space.
             None draws 100 (and adds the history's) where a space is given, and else takes the history's.

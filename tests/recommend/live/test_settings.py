@@ -101,6 +101,15 @@ def test_a_history_may_be_a_path(tmp_path: Path) -> None:
     assert as_history(None) is None
 
 
+def test_a_history_may_be_several(tmp_path: Path) -> None:
+    table = make_table()
+    table.subset(["cats", "dogs"]).to_hdf5(tmp_path / "others.h5")
+    joined = as_history([table.subset(["ants", "bees"]), tmp_path / "others.h5"])
+    assert joined is not None
+    assert list(joined.tasks.index) == ["ants", "bees", "cats", "dogs"]
+    assert as_history([]) is None
+
+
 def test_candidates_where_nothing_is_said() -> None:
     table, space = make_table(), lcbench_space()
     assert choose_candidates(None, space=None, history=table) is None

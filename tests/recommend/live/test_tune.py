@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import at2
 from at2.errors import FileError, TableError, TuneError
 from at2.recommend.live import Progress
+from at2.tables import LearningCurveTable
 from tests.recommend.live.conftest import CONFIGS, N_EPOCH, Trainer, accuracy
 
 Run = Callable[..., at2.TuneResult]
@@ -253,6 +255,38 @@ def test_history_makes_the_first_choice_a_good_one(tmp_path: Path, trainer: Trai
     assert table.metric == "metric"
     result = at2.tune(trainer, history=table, target="new", budget="1 epochs", workdir=tmp_path / "new")
     assert result.config == {"lr": 0.8}
+
+
+def test_task_after_task_each_with_what_was_learnt_before(tmp_path: Path) -> None:
+    history: list[LearningCurveTable] = []
+    for number, optimum in enumerate((0.3, 0.35, 0.32)):
+        result = at2.tune(
+            lambda config, epochs, folder, at=optimum: -((config["x"] - at) ** 2),
+            {"x": (0.0, 1.0)},
+            n_epoch=4,
+            budget="12 epochs" if number < 2 else "1 epochs",
+            workdir=tmp_path / str(number),
+            target=f"task-{number}",
+            candidates=20,
+            history=history,
+        )
+        history.append(result.to_table())
+    first, second, third = history
+    assert all(name.startswith("task-0/sample-") for name in first.configs.index)
+    assert {name.split("/")[0] for name in second.configs.index} == {"task-0", "task-1"}
+    assert third.n_epoch == 4  # the length of a full training, whatever was trained
+    assert abs(result.config["x"] - 0.32) < 0.1  # by the two tasks before it: of twenty random ones few are as close
+
+
+def test_new_configurations_beside_those_of_a_history_of_numbers(tmp_path: Path, trainer: Trainer) -> None:
+    rows = pd.DataFrame({"task": "a", "config_id": [0, 1], "epoch": 1, "value": [0.4, 0.5]})
+    past = LearningCurveTable.from_frame(rows, pd.DataFrame({"config_id": [0, 1], "lr": [0.1, 0.8]}), metric="m")
+    result = at2.tune(
+        trainer, {"lr": (0.01, 1.0)}, history=past, n_epoch=3, target="b", budget="9 epochs", workdir=tmp_path / "w"
+    )
+    names = set(result.to_table().configs.index)
+    assert names <= {"0", "1"} | {f"b/sample-{k}" for k in range(100)}
+    assert at2.concat([past, result.to_table()]).configs.loc["1", "lr"] == 0.8
 
 
 def test_a_budget_in_seconds_counts_the_training(run: Run, trainer: Trainer) -> None:
