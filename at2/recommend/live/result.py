@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from at2.space import SearchSpace
-    from at2.tables import LearningCurveTable
+    from at2.tables import LearningCurveTable, RunStatus
 
 
 @dataclass(frozen=True)
@@ -136,41 +136,48 @@ class TuneResult:
         """Return what was trained as a table with one task: history for the next tuning.
 
         Configurations that were new are called ``<target>/<id>``, so that `at2.concat` tells those of several tunings
-        apart; those of the history keep their ids.
+        apart; those of the history keep their ids. How trainings ended, diverged ones above all, is kept as well.
 
         Raises:
             TableError: If no epoch gave a value.
         """
+        import numpy as np
         import pandas as pd
 
-        from at2.tables import LearningCurveTable
+        from at2.tables import LearningCurveTable, Metric
         from at2.tables.frames import ids_of_one_kind
 
-        sound = [e for e in self._all if e.value is not None]
-        if not sound:
+        if not any(e.value is not None for e in self._all):
             raise TableError("no epoch gave a value, so there are no curves to keep")
-        ids = list(dict.fromkeys(e.config_id for e in sound))
-        kept = [f"{self.target}/{name}" if is_new_id(name) else name for name in ids]
-        names = dict(zip(ids, ids_of_one_kind([kept])[0], strict=True))
-        curves = pd.DataFrame(
-            {
-                "task": self.target,
-                "config_id": [names[e.config_id] for e in sound],
-                "epoch": [e.epoch for e in sound],
-                "value": [e.value for e in sound],
-                "seconds": [e.seconds for e in sound],
-            }
-        )
-        configs = pd.DataFrame([{"config_id": name, **self.progress.configs[old]} for old, name in names.items()])
-        return LearningCurveTable.from_frame(
-            curves,
-            configs,
-            self.space,
-            metric=self.progress.metric,
-            maximize=self.progress.maximize,
+        ids = list(dict.fromkeys(e.config_id for e in self._all))
+        names = [f"{self.target}/{name}" if is_new_id(name) else name for name in ids]
+        values, seconds = np.full((2, 1, 1, len(ids), self.progress.n_epoch), np.nan)
+        column = {name: place for place, name in enumerate(ids)}
+        for e in self._all:
+            cell = 0, 0, column[e.config_id], e.epoch - 1
+            values[cell] = np.nan if e.value is None else e.value
+            seconds[cell] = np.nan if e.value is None or e.seconds is None else e.seconds
+        return LearningCurveTable(
+            {self.progress.metric: values},
+            tasks=[self.target],
+            configs=pd.DataFrame(
+                [self.progress.configs[name] for name in ids], index=pd.Index(ids_of_one_kind([names])[0])
+            ),
+            metrics=[Metric(self.progress.metric, self.progress.maximize)],
+            space=self.space,
+            seconds=seconds,
+            status=[[[self._end(name) for name in ids]]],
             name=self.target,
-            n_epoch=self.progress.n_epoch,
         )
+
+    def _end(self, name: ConfigId) -> RunStatus:
+        """How the training of a configuration ended; one that may go on was stopped early."""
+        from at2.tables import RunStatus
+
+        last = [e for e in self._all if e.config_id == name][-1]
+        if last.value is None:
+            return RunStatus.DIVERGED if last.status == "diverged" else RunStatus.CRASHED
+        return RunStatus.OK if last.epoch == self.progress.n_epoch else RunStatus.STOPPED_EARLY
 
     def __str__(self) -> str:
         progress, budget, best = self.progress, self.progress.budget, self.best

@@ -13,7 +13,7 @@ import torch
 import at2
 from at2.errors import FileError, TableError, TuneError
 from at2.recommend.live import Progress
-from at2.tables import LearningCurveTable
+from at2.tables import LearningCurveTable, RunStatus
 from tests.recommend.live.conftest import CONFIGS, N_EPOCH, Trainer, accuracy
 
 Run = Callable[..., at2.TuneResult]
@@ -287,6 +287,23 @@ def test_new_configurations_beside_those_of_a_history_of_numbers(tmp_path: Path,
     names = set(result.to_table().configs.index)
     assert names <= {"0", "1"} | {f"b/sample-{k}" for k in range(100)}
     assert at2.concat([past, result.to_table()]).configs.loc["1", "lr"] == 0.8
+
+
+def test_how_trainings_ended_is_part_of_the_history(run: Run) -> None:
+    def train(config: dict[str, Any], epochs: range, folder: Path) -> float:
+        if config == CONFIGS[0]:
+            return math.nan
+        if config == CONFIGS[1] and epochs[-1] > 1:
+            raise RuntimeError("out of memory")
+        return accuracy(config, epochs[-1])
+
+    table = run(train, budget="200 epochs", max_crashes=10).to_table()  # enough to train all that can be
+    ends = {name: RunStatus(int(table.status[0, 0, k])).name for k, name in enumerate(table.configs.index)}
+    assert ends["target/new-0"] == "DIVERGED"
+    assert ends["target/new-1"] == "CRASHED"
+    assert {"OK"} <= {ends[f"target/new-{k}"] for k in range(2, len(CONFIGS))} <= {"OK", "STOPPED_EARLY"}
+    assert table.curve("target", "target/new-0").empty
+    assert table.n_epoch == N_EPOCH
 
 
 def test_a_budget_in_seconds_counts_the_training(run: Run, trainer: Trainer) -> None:
