@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from at2.cli.facts import facts
+from at2.cli.tables_optuna import export_optuna, import_optuna
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,8 @@ def tables() -> None:
 
 
 tables.add_command(facts)
+tables.add_command(import_optuna)
+tables.add_command(export_optuna)
 
 
 def _output_options(command: _Command) -> _Command:
@@ -267,29 +270,6 @@ def import_command(
         bad_rows="raise" if strict else "report",
         n_epoch=epochs,
     )
-    table.to_hdf5(path)
-    click.echo(f"{table.report}\n{table!r}\nwritten to {path}")
-
-
-@tables.command("import-optuna")
-@click.argument("storage")
-@click.option("--name", required=True, help="Name of the new table.")
-@click.option("--study", "studies", multiple=True, help="Only this study; may be given several times.")
-@click.option("--metric", default="value", show_default=True, help="What to call the objective.")
-@click.option("--steps-per-epoch", type=click.IntRange(min=1), default=1, show_default=True, help="Of reported steps.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write this .h5 file instead of keeping it by name.")
-def import_optuna(
-    storage: str, name: str, studies: tuple[str, ...], metric: str, steps_per_epoch: int, out: Path | None
-) -> None:
-    """Make a table from the studies in STORAGE, a database's address or a file of Optuna.
-
-    Each study is a task, each trial a configuration, and what it reported its curve. Pruned and failed trials count as
-    such. What cannot be used is left out and reported.
-    """
-    from at2.tables import from_optuna, imported_path
-
-    path = out or imported_path(name)
-    table = from_optuna(storage, names=studies or None, metric=metric, steps_per_epoch=steps_per_epoch, name=name)
     table.to_hdf5(path)
     click.echo(f"{table.report}\n{table!r}\nwritten to {path}")
 

@@ -1,4 +1,4 @@
-"""A search space from the distributions that Optuna suggested values from."""
+"""A search space from the distributions that Optuna suggested values from, and the other way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from at2.errors import SpaceError
 from at2.space.branches import find_branch
 from at2.space.conditions import in_words
 from at2.space.infer import declare_column, declare_number
-from at2.space.parameters import Value, is_missing
+from at2.space.parameters import Choice, Number, Value, is_missing
 from at2.space.space import SearchSpace
 
 
@@ -96,3 +96,32 @@ def _choice(key: str, choices: Sequence[Value]) -> Hyperparameter[Any, Any]:
         found = ", ".join(sorted(kind.__name__ for kind in kinds)) or "nothing"
         raise SpaceError(f"choices must be all numbers, all texts or all truth values, not {found}", parameter=key)
     return cs.Categorical(key, choices)
+
+
+def distributions_of(space: SearchSpace, configs: Sequence[Mapping[str, Value]]) -> dict[str, Any]:
+    """Return a distribution of Optuna for every hyperparameter, which all of some configurations belong to.
+
+    Args:
+        space: The search space; a range that depends on another hyperparameter counts by the values that occur.
+        configs: Active hyperparameters of configurations, of this space or not.
+    """
+    seen: dict[str, list[Value]] = {}
+    for config in configs:
+        for key, value in config.items():
+            seen.setdefault(key, []).append(value)
+    return {key: _distribution(space.ranges(key), values) for key, values in seen.items()}
+
+
+def _distribution(ranges: Sequence[Number | Choice], values: Sequence[Value]) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    choices = [choice for part in ranges if isinstance(part, Choice) for choice in part.choices]
+    if choices or any(isinstance(value, bool | str) for value in values):
+        return CategoricalDistribution(tuple(dict.fromkeys([*choices, *values])))
+    numbers = [part for part in ranges if isinstance(part, Number)]
+    ends = [*(float(value) for value in values), *(end for part in numbers for end in (part.low, part.high))]
+    low, high = min(ends), max(ends)
+    log = low > 0 and bool(numbers) and all(part.log for part in numbers)
+    if all(part.integer for part in numbers) and all(float(value).is_integer() for value in values):
+        return IntDistribution(int(low), int(high), log=log)
+    return FloatDistribution(low, high, log=log)

@@ -125,6 +125,11 @@ class SearchSpace:
         """What each column of the encoding stands for."""
         return _encode.columns(self._declaration)
 
+    def ranges(self, name: str) -> tuple[Number | Choice, ...]:
+        """Return what a hyperparameter may be, one for each time it is declared; not where another sets its range."""
+        relative = self._declaration.relative
+        return tuple(p for p in self._declaration.by_name if p.name == name and p.variant not in relative)
+
     def describe(self) -> pd.DataFrame:
         """Return the space as a table: a row per range, with columns hyperparameter, range and active_when."""
         rows = []

@@ -10,6 +10,7 @@ from at2.tables.concat import concat
 from at2.tables.fetch import fetch_tables
 from at2.tables.files import data_path, home_folder, whole_file
 from at2.tables.importer import ImportReport
+from at2.tables.optuna_export import to_optuna
 from at2.tables.optuna_studies import from_optuna
 from at2.tables.schema import HYPERREC_BATCH_METRICS, HYPERREC_METRICS, HYPERREC_SPLIT, Metric, RunStatus
 from at2.tables.table import LearningCurveTable
@@ -36,5 +37,6 @@ __all__ = [
     "load_plain",
     "load_table",
     "published_pairs",
+    "to_optuna",
     "whole_file",
 ]

@@ -180,7 +180,7 @@ def _space(trials: list[tuple[str, FrozenTrial]], name: str) -> tuple[SearchSpac
 
 def _studies(studies: Any, names: Iterable[str] | None) -> list[Study]:
     """Load the studies of a storage, or take those that came."""
-    optuna = _optuna()
+    optuna = load_optuna()
     if isinstance(studies, str | Path):
         return _load(optuna, studies, names)
     if names is not None:
@@ -251,7 +251,8 @@ def _journal(optuna: Any, path: Path) -> Any:
         ) from error
 
 
-def _optuna() -> Any:
+def load_optuna() -> Any:
+    """Import Optuna, or say how to get it."""
     try:
         import optuna
     except ImportError as error:
