@@ -65,6 +65,9 @@ class Explanation:
         names = ("sources", "hyperparameters", "leaders", "next_query")
         return {name: getattr(self, name) for name in names}
 
+    def __str__(self) -> str:
+        return self.text
+
     @property
     def text(self) -> str:
         """The explanation as plain text."""
@@ -72,7 +75,7 @@ class Explanation:
         parts = [
             self.headline,
             _section("Similarity of the sources", self.sources.head(10), "no source tasks"),
-            _section("Hyperparameters by their share of the variance", self.hyperparameters, "none that varies"),
+            _section("Hyperparameters by their share of the variance of predicted ranks", self.hyperparameters, "none that varies"),
             _section(f"Leading configurations: {self.metric} after the last epoch, 90 % interval", last, "none"),
             _section(f"Next query: {self.reason}", self.next_query, "nothing to ask for"),
         ]
@@ -177,11 +180,14 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def main_effects(belief: Belief, problem: Problem) -> pd.DataFrame:
-    """Return the share of every hyperparameter in the variance of the candidates' predicted values."""
+    """Return the share of every hyperparameter in the variance of the candidates' ranks by predicted value.
+
+    Of ranks, because a few configurations that are expected to diverge make up nearly all of the variance of a loss.
+    """
     rows = torch.nonzero(problem.is_candidate)[:, 0].tolist()
-    values = belief.values().mean.cpu().numpy()[rows]
+    ranks = pd.Series(belief.values().mean.cpu().numpy()[rows]).rank().to_numpy()
     configs = [problem.configs[row] for row in rows]
-    shares = main_effect_shares(configs, values)
+    shares = main_effect_shares(configs, ranks)
     frame = pd.DataFrame({"hyperparameter": list(shares), "share": list(shares.values())})
     return frame.sort_values("share", ascending=False, kind="stable", ignore_index=True)
 

@@ -35,7 +35,7 @@ def draw_explanation(explanation: Explanation) -> Figure:
     title = f"{similarity} of the sources for {explanation.target}"
     _draw_bars(sources, explanation.sources["source"], explanation.sources[similarity], title=title, errors=errors)
     shares = explanation.hyperparameters
-    title = "share of the variance of predicted values"
+    title = "share of the variance of predicted ranks"
     _draw_bars(hyperparameters, shares["hyperparameter"], shares["share"], title=title)
     _draw_leaders(leaders, explanation.leaders, metric=explanation.metric)
     choices = explanation.next_query
