@@ -75,7 +75,11 @@ class Explanation:
         parts = [
             self.headline,
             _section("Similarity of the sources", self.sources.head(10), "no source tasks"),
-            _section("Hyperparameters by their share of the variance of predicted ranks", self.hyperparameters, "none that varies"),
+            _section(
+                "Hyperparameters by their share of the variance of predicted ranks",
+                self.hyperparameters,
+                "none that varies",
+            ),
             _section(f"Leading configurations: {self.metric} after the last epoch, 90 % interval", last, "none"),
             _section(f"Next query: {self.reason}", self.next_query, "nothing to ask for"),
         ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,9 +21,11 @@ from torch import Tensor
 
 from at2.errors import TableError
 from at2.surrogate.common_values import Coefficients, learn_loadings, rows_to_learn_from, share
+from at2.surrogate.completed import Completed, NeverRun
 from at2.surrogate.curve_list import CurveList
 from at2.surrogate.descent import minimize_near
 from at2.surrogate.epoch_covariance import EpochModel, fit_epochs
+from at2.surrogate.failed_curves import excess_of_failing, find_failed, lower
 from at2.surrogate.history import History
 from at2.surrogate.joint_levels import fit_levels, predict_levels, read_levels
 from at2.surrogate.kernels import ConfigKernel, embed
@@ -63,46 +66,6 @@ class CompletionSettings:
         """Check the numbers."""
         if min(self.max_rank, self.max_iter, self.max_size) < 1:
             raise ValueError(f"completion settings must be positive, got {self}")
-
-
-@dataclass(frozen=True)
-class NeverRun:
-    """What completion left open of configurations that a source has never run.
-
-    Args:
-        which: Which those are, shape ``(n_source, n_config)``.
-        covariance: Covariance between columns of their curves, averaged over the configurations, in units of the
-            curves, shape ``(n_source, n_column, n_column)``; 0 for a source that has run them all.
-        kernel: How it goes together between configurations, with variance 1.
-        own: How it goes over the epochs by the evidence of what was measured, the best of the curve as a last column,
-            see `at2.surrogate.own_curves.own_covariance`; None where no curve broke off, or curves are not of the best
-            reading so far.
-    """
-
-    which: Tensor
-    covariance: Tensor
-    kernel: ConfigKernel
-    own: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Completed:
-    """Every source's curves on the whole grid, in the units of the warped metric.
-
-    Args:
-        mean: Expected values, shape ``(n_source, n_config, n_epoch)``; the mean over seeds where that was measured.
-        variance: Their variances without the noise of a reading, same shape; 0 where measured.
-        exact: Whether all was measured.
-        broken_off: Share of each curve after its last reading, ``(n_source, n_config)``; 0 where there is none.
-        never_run: What goes together in the variances of configurations without any reading on a source; None where
-            every source has run them all.
-    """
-
-    mean: Tensor
-    variance: Tensor
-    exact: bool
-    broken_off: Tensor
-    never_run: NeverRun | None = None
 
 
 @torch.no_grad()
@@ -159,7 +122,14 @@ def complete(
     if poor_drawn_in:
         curves, grid = curves.poor_drawn_in(grid)
     completion = _Completion(curves, embed(features), history.n_config, seed, settings or CompletionSettings())
+    everyone, failed = completion, None
+    if best_so_far:
+        completion, failed = everyone.without_failed()
     mean, variance, never_run = completion.run()
+    if failed is not None:
+        never = ~measured.any(-1)
+        mean, variance = lower(mean, variance, where=never, **everyone.failing(failed, completion.kernel.length_scales))
+        never_run = replace(never_run, which=never) if never_run is not None and bool(never.any()) else None
     if best_so_far:
         mean, variance = at_least(_reached(grid), mean, variance)
     mean, variance = torch.where(measured, grid, mean), torch.where(measured, 0.0, variance)
@@ -199,7 +169,8 @@ class _Completion:
     def __init__(
         self, curves: CurveList, points: Tensor, n_config: int, seed: int, settings: CompletionSettings
     ) -> None:
-        self.points, self.n_config, self.settings = points, n_config, settings
+        self.given, self.points, self.n_config = curves, points, n_config
+        self.seed, self.settings = seed, settings
         self.curves, self.shift, self.scale = curves.standardized()
         self.generator = torch.Generator().manual_seed(seed)
         length = self.curves.on_grid(self.curves.length, n_config)  # (n_source, n_config)
@@ -207,7 +178,21 @@ class _Completion:
         self.epochs = self._fit_epochs()
         self.factor, self.rest = self.epochs.factor(settings.max_rank)
         self.noise = self.rest + self.epochs.noise
-        self.kernel = self._fit_kernel()
+
+    def without_failed(self) -> tuple[_Completion, Tensor | None]:
+        """A completion that learns from the curves that did not fail, and which did; itself and None where none did."""
+        ends = self._by_curve(torch.ones_like(self.scale[0])).mean @ self.factor[-1]
+        failed = find_failed(ends, self.curves)
+        if not bool(failed.any()):
+            return self, None
+        return _Completion(self.given.only(~failed), self.points, self.n_config, self.seed, self.settings), failed
+
+    def failing(self, failed: Tensor, length_scales: Tensor) -> dict[str, Tensor]:
+        """What trainings come to that fail, and how much likelier than others configurations of the grid are to."""
+        fallen = self.curves.values[failed].nanmean(0)
+        points = self.points[self.curves.config]
+        excess = excess_of_failing(failed, points, self.points[: self.n_config], length_scales, seed=self.seed)
+        return {"fallen": self.shift[:, None] + self.scale[:, None] * fallen, "excess": excess}
 
     def run(self) -> tuple[Tensor, Tensor, NeverRun | None]:
         """Mean and variance on the grid, ``(n_source, n_config, n_epoch)`` each, and `NeverRun`, in latent units."""
@@ -256,7 +241,8 @@ class _Completion:
             return curves
         return curves[torch.randperm(curves.numel(), generator=self.generator)[:n].to(curves.device)].sort().values
 
-    def _fit_kernel(self) -> ConfigKernel:
+    @cached_property
+    def kernel(self) -> ConfigKernel:
         """Maximize the evidence of a subset of the curves by L-BFGS, under log-normal priors."""
         n_source, q = self.curves.n_source, self.factor.shape[1]
         few = max(min(_FIT_SIZE // q, _FIT_CURVES // n_source), 2)
@@ -289,7 +275,7 @@ class _Completion:
 
     def _coefficients(self) -> tuple[Coefficients, ConfigKernel]:
         """Latent coefficients of the curves on the grid, given those of all sources, and how levels go together."""
-        by_curve = self._by_curve()
+        by_curve = self._by_curve(self.total)
         alone = self._on_grid(by_curve)
         for source in range(self.curves.n_source):
             asked = torch.nonzero(~self.whole[source])[:, 0]
@@ -322,16 +308,16 @@ class _Completion:
         _LOG.debug("loadings of the sources on what their levels have in common: %s", loadings.tolist())
         return kernel
 
-    def _by_curve(self) -> Coefficients:
+    def _by_curve(self, total: Tensor) -> Coefficients:
         """What each curve says of its coefficients by itself, ``(n_curve, q)`` and ``(n_curve, q, q)``."""
         n, q = len(self.curves), self.factor.shape[1]
         mean = self.curves.values.new_zeros(n, q)
-        covariance = self._prior_covariance(n)
+        covariance = self._prior_covariance(n, total=total)
         return Coefficients(*update_rows(mean, covariance, self._whiten(torch.arange(n, device=mean.device))))
 
-    def _prior_covariance(self, *shape: int) -> Tensor:
+    def _prior_covariance(self, *shape: int, total: Tensor | None = None) -> Tensor:
         q = self.factor.shape[1]
-        return (self.total * torch.eye(q).to(self.factor)).expand(*shape, q, q).clone()
+        return ((self.total if total is None else total) * torch.eye(q).to(self.factor)).expand(*shape, q, q).clone()
 
     def _on_grid(self, by_curve: Coefficients) -> Coefficients:
         """The same of the grid, ``(n_source, n_config, q)``; what the prior says where there is no curve."""

@@ -48,6 +48,10 @@ class CurveList:
         order = torch.argsort(source * (int(config.max()) + 1) + config)
         return replace(self, values=values[order], source=source[order], config=config[order])
 
+    def only(self, which: Tensor) -> CurveList:
+        """Return a list of some of the curves, given by truth values ``(n_curve,)``."""
+        return replace(self, values=self.values[which], source=self.source[which], config=self.config[which])
+
     def __len__(self) -> int:
         """Number of curves."""
         return len(self.values)

@@ -339,11 +339,8 @@ def test_how_poor_diverged_trainings_are_does_not_blur_the_good_ones() -> None:
         asked = good & ~seen
         return float((done.mean[:, :, -1] - truth)[asked].square().mean().sqrt())
 
-    as_they_are = [error(poor, drawn_in=False) for poor in (20.0, 2000.0)]
-    drawn_in = [error(poor, drawn_in=True) for poor in (20.0, 2000.0)]
-    assert drawn_in[0] < 0.5 * as_they_are[0]
-    assert drawn_in[1] < 0.1 * as_they_are[1]
-    assert drawn_in[1] < 2.0 * drawn_in[0]
+    errors = [error(poor, drawn_in=drawn_in) for poor in (20.0, 2000.0) for drawn_in in (False, True)]
+    assert max(errors) < 0.1  # good ones differ by 0.35; while failed ones informed them it was 0.24 to 75
 
 
 def test_poor_readings_that_are_drawn_in_keep_their_order() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from at2.surrogate.completion import NeverRun
+from at2.surrogate.completed import NeverRun
 from at2.surrogate.outliers import at_share, draw_in_poor, limit
 from at2.surrogate.transfer.failures import Failures, find_failures, replace_failures
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from at2.surrogate import History, WeightedSources
-from at2.surrogate.completion import NeverRun
+from at2.surrogate.completed import NeverRun
 from at2.surrogate.kernels import ConfigKernel
 from at2.surrogate.transfer.sources import draw_in, standardize
 from tests.surrogate.transfer.problems import small_curves
