@@ -17,6 +17,7 @@ from at2.surrogate.kernels.matern import matern52
 _FAR = 4.0  # standard deviations of the good ones below the median, from which on a curve has failed
 _HIGH, _HIGH_DEVIATIONS = 0.75, 0.6745  # a quantile that good curves alone decide, and where it lies for a Gaussian
 _MEDIAN_DISTANCE = 0.84  # of a Gaussian from there, in standard deviations
+_APART = 0.7  # of that distance: between there and it lie fewer curves than beyond, or none of them has failed
 _FEW = 8  # curves, of fewer it cannot be said what stands apart
 _LEARNT_FROM = 1000  # curves that tell where failures come
 _SHARES = (0.0, 0.3, 0.6, 0.9)  # of the variance of failing that is smooth in the hyperparameters
@@ -24,7 +25,9 @@ _STRETCHES = (0.5, 1.0, 2.0)  # of the length scales
 
 
 def find_failed(ends: Tensor, curves: CurveList) -> Tensor:
-    """Find the trainings that failed: those that end far below the others of their source.
+    """Find the trainings that failed: those that end far below the others of their source, and stand apart from them.
+
+    Where poor ones lie at any distance, they are the poor end of what hyperparameters do, and say so.
 
     Args:
         ends: Where each curve is expected to end, in units of its source, shape ``(n_curve,)``.
@@ -38,8 +41,11 @@ def find_failed(ends: Tensor, curves: CurveList) -> Tensor:
     high = torch.stack([torch.quantile(ends[which], _HIGH) for which in curves.by_source])
     below = high[curves.source] - ends
     deviation = below.abs().median() / _MEDIAN_DISTANCE
-    whole = torch.isfinite(curves.values[:, -1])
-    return whole & (below > (_FAR + _HIGH_DEVIATIONS) * deviation)
+    far = (_FAR + _HIGH_DEVIATIONS) * deviation
+    between = (below > _APART * far) & (below <= far)
+    beyond = below > far
+    stands_apart = between.sum() < beyond.sum()
+    return beyond & torch.isfinite(curves.values[:, -1]) & stands_apart
 
 
 def excess_of_failing(failed: Tensor, points: Tensor, asked: Tensor, length_scales: Tensor, *, seed: int) -> Tensor:

@@ -34,6 +34,13 @@ class TestFindFailed:
         few = torch.tensor([0.0, 1.0, -99.0]).double()
         assert not find_failed(few, curves_of(few)).any()
 
+    def test_none_where_poor_ones_lie_at_any_distance(self) -> None:
+        order = torch.randperm(60, generator=torch.Generator().manual_seed(2))
+        ends = -torch.linspace(0.0, 1.0, 60).double()[order].pow(3)
+        far_apart = torch.where(ends < -0.6, ends - 3.0, ends)
+        assert not find_failed(ends, curves_of(ends)).any()
+        assert find_failed(far_apart, curves_of(far_apart)).any()
+
     def test_one_that_was_stopped_may_have_gone_on(self) -> None:
         ends = self.ends.clone()
         ends[[3, 4]] -= 9.0
