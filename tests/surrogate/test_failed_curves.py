@@ -35,11 +35,13 @@ class TestFindFailed:
         assert not find_failed(few, curves_of(few)).any()
 
     def test_none_where_poor_ones_lie_at_any_distance(self) -> None:
-        order = torch.randperm(60, generator=torch.Generator().manual_seed(2))
-        ends = -torch.linspace(0.0, 1.0, 60).double()[order].pow(3)
-        far_apart = torch.where(ends < -0.6, ends - 3.0, ends)
-        assert not find_failed(ends, curves_of(ends)).any()
-        assert find_failed(far_apart, curves_of(far_apart)).any()
+        ends = self.ends.clamp(-2.0, 2.0)
+        poor = torch.arange(0, 60, 7)
+        trailing, apart = ends.clone(), ends.clone()
+        trailing[poor] = -torch.linspace(2.0, 5.5, len(poor)).double()
+        apart[poor] = -torch.linspace(7.0, 7.5, len(poor)).double()
+        assert not find_failed(trailing, curves_of(trailing)).any()
+        assert torch.equal(torch.nonzero(find_failed(apart, curves_of(apart)))[:, 0], poor)
 
     def test_one_that_was_stopped_may_have_gone_on(self) -> None:
         ends = self.ends.clone()
