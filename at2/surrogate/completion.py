@@ -128,7 +128,8 @@ def complete(
     mean, variance, never_run = completion.run()
     if failed is not None:
         never = ~measured.any(-1)
-        mean, variance = lower(mean, variance, where=never, **everyone.failing(failed, completion.kernel.length_scales))
+        fallen, excess = everyone.failing(failed, completion.kernel.length_scales)
+        mean, variance = lower(mean, variance, fallen=fallen, excess=excess, where=never)
         never_run = replace(never_run, which=never) if never_run is not None and bool(never.any()) else None
     if best_so_far:
         mean, variance = at_least(_reached(grid), mean, variance)
@@ -181,18 +182,23 @@ class _Completion:
 
     def without_failed(self) -> tuple[_Completion, Tensor | None]:
         """A completion that learns from the curves that did not fail, and which did; itself and None where none did."""
-        ends = self._by_curve(torch.ones_like(self.scale[0])).mean @ self.factor[-1]
-        failed = find_failed(ends, self.curves)
+        failed = find_failed(self._by_themselves()[:, -1], self.curves)
         if not bool(failed.any()):
             return self, None
         return _Completion(self.given.only(~failed), self.points, self.n_config, self.seed, self.settings), failed
 
-    def failing(self, failed: Tensor, length_scales: Tensor) -> dict[str, Tensor]:
+    def failing(self, failed: Tensor, length_scales: Tensor) -> tuple[Tensor, Tensor]:
         """What trainings come to that fail, and how much likelier than others configurations of the grid are to."""
-        fallen = self.curves.values[failed].nanmean(0)
+        seen = self.curves.values[failed].nanmean(0)
+        expected = self.epochs.mean + self._by_themselves()[failed].mean(0)  # where none of them was read
+        fallen = torch.where(torch.isfinite(seen), seen, expected)
         points = self.points[self.curves.config]
         excess = excess_of_failing(failed, points, self.points[: self.n_config], length_scales, seed=self.seed)
-        return {"fallen": self.shift[:, None] + self.scale[:, None] * fallen, "excess": excess}
+        return self.shift[:, None] + self.scale[:, None] * fallen, excess
+
+    def _by_themselves(self) -> Tensor:
+        """Where each curve runs by its own readings alone, less the mean curve, ``(n_curve, n_epoch)``."""
+        return self._by_curve(torch.ones_like(self.scale[0])).mean @ self.factor.T
 
     def run(self) -> tuple[Tensor, Tensor, NeverRun | None]:
         """Mean and variance on the grid, ``(n_source, n_config, n_epoch)`` each, and `NeverRun`, in latent units."""

@@ -128,3 +128,11 @@ def test_failures_in_a_region_are_expected_of_all_that_lie_there() -> None:
     safe = at < 0.7
     assert np.corrcoef(expected[safe], true[safe])[0, 1] > 0.9
     assert np.median(expected[at > 0.85]) < expected[safe].min()
+
+
+def test_trainings_of_which_only_the_end_is_known() -> None:
+    past, _ = history("above")
+    past.values[..., :-1] = torch.nan
+    done = complete(past, best_so_far=True, seed=0)
+    assert bool(done.mean.isfinite().all())
+    assert bool(done.variance.isfinite().all())
