@@ -17,7 +17,8 @@ from at2.surrogate.kernels.matern import matern52
 _FAR = 4.0  # standard deviations of the good ones below the median, from which on a curve has failed
 _HIGH, _HIGH_DEVIATIONS = 0.75, 0.6745  # a quantile that good curves alone decide, and where it lies for a Gaussian
 _MEDIAN_DISTANCE = 0.84  # of a Gaussian from there, in standard deviations
-_APART = 0.7  # of that distance: between there and it lie fewer curves than beyond, or none of them has failed
+_GAP = 2.5  # standard deviations of the good ones, between the last of them and the first that failed
+_STRAYS = 0.15  # curves within the gap, at most, for each one beyond it
 _FEW = 8  # curves, of fewer it cannot be said what stands apart
 _LEARNT_FROM = 1000  # curves that tell where failures come
 _SHARES = (0.0, 0.3, 0.6, 0.9)  # of the variance of failing that is smooth in the hyperparameters
@@ -25,7 +26,7 @@ _STRETCHES = (0.5, 1.0, 2.0)  # of the length scales
 
 
 def find_failed(ends: Tensor, curves: CurveList) -> Tensor:
-    """Find the trainings that failed: those that end far below the others of their source, and stand apart from them.
+    """Find the trainings that failed: those that end far below the others of their source, with a gap between them.
 
     Where poor ones lie at any distance, they are the poor end of what hyperparameters do, and say so.
 
@@ -41,11 +42,18 @@ def find_failed(ends: Tensor, curves: CurveList) -> Tensor:
     high = torch.stack([torch.quantile(ends[which], _HIGH) for which in curves.by_source])
     below = high[curves.source] - ends
     deviation = below.abs().median() / _MEDIAN_DISTANCE
-    far = (_FAR + _HIGH_DEVIATIONS) * deviation
-    between = (below > _APART * far) & (below <= far)
-    beyond = below > far
-    stands_apart = between.sum() < beyond.sum()
-    return beyond & torch.isfinite(curves.values[:, -1]) & stands_apart
+    threshold = _beyond_the_gap(below, gap=_GAP * deviation, far=(_FAR + _HIGH_DEVIATIONS) * deviation)
+    return (below > threshold) & torch.isfinite(curves.values[:, -1])
+
+
+def _beyond_the_gap(below: Tensor, *, gap: Tensor, far: Tensor) -> Tensor:
+    """Return where the first gap ends that lies far enough below, infinity if there is none."""
+    edges = below.sort().values
+    ends = torch.maximum(edges + gap, far)
+    n_to_edge, n_to_end = (torch.searchsorted(edges, at, right=True) for at in (edges, ends))
+    n_beyond = len(edges) - n_to_end
+    is_gap = (n_beyond > 0) & (n_to_end - n_to_edge <= _STRAYS * n_beyond)
+    return torch.where(is_gap, ends, torch.inf).min()
 
 
 def excess_of_failing(failed: Tensor, points: Tensor, asked: Tensor, length_scales: Tensor, *, seed: int) -> Tensor:

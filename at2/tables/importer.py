@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -166,7 +167,7 @@ class _Rows:
         """Apply every check in turn and return the runs that diverged."""
         frame = self.frame
         self._drop(frame["task"].isna(), "no task")
-        frame["task"] = frame["task"].map(lambda task: task if isinstance(task, str) else str(task))
+        frame["task"] = _map_distinct(frame["task"], str)
         if self.known_tasks is not None:
             self._drop(~frame["task"].isin(self.known_tasks.index), "task is not in the frame of tasks")
         self._match_ids()
@@ -199,7 +200,7 @@ class _Rows:
         ids = self.frame["config_id"]
         self._drop(ids.isna(), "no configuration")
         if all(isinstance(i, str) for i in self.configs.index):
-            self.frame["config_id"] = ids.map(_text_id)
+            self.frame["config_id"] = _map_distinct(ids, _text_id)
         else:
             numbers = pd.to_numeric(ids, errors="coerce")
             self.frame["config_id"] = numbers.where(numbers % 1 == 0)
@@ -231,9 +232,12 @@ class _Rows:
         """Leave out rows that say the same twice; refuse rows that contradict each other."""
         key = [column for column in ("task", "seed", "config_id", "epoch") if column in self.frame]
         rows = self.frame[self.good]
-        several = rows.groupby(key, sort=False)["value"].transform("nunique") > 1
+        repeats = rows.duplicated(key, keep=False)
+        if not repeats.any():
+            return
+        several = rows[repeats].groupby(key, sort=False)["value"].transform("nunique") > 1
         if several.any():
-            first = rows[several].iloc[0]
+            first = rows[repeats][several].iloc[0]
             raise TableError(
                 f"{int(several.sum())} rows give different values for one epoch, as in {_row_text(first)}; "
                 "keep one of them, or add a column 'seed' that tells the repetitions apart"
@@ -277,6 +281,13 @@ class _Rows:
         return status
 
 
+def _map_distinct(column: pd.Series, text: Callable[[Any], str]) -> pd.Series:
+    """Return the text of each value, made once for each distinct one: a column has millions of rows and few values."""
+    codes, distinct = pd.factorize(column, use_na_sentinel=False)
+    texts = np.array([text(value) for value in distinct], dtype=object)
+    return pd.Series(texts[codes] if len(texts) else [], index=column.index, dtype="str")
+
+
 def _text_id(value: Any) -> str:
     """Return an id as text; a whole float is an int that pandas stored beside a NaN."""
     if pd.isna(value):
@@ -291,7 +302,7 @@ def _own_ids(curves: pd.DataFrame, configs: pd.DataFrame) -> tuple[pd.DataFrame,
     configs = configs if "config_id" in configs.columns else configs.rename_axis(index="config_id").reset_index()
     ids = configs["task"].astype(str) + "/" + configs["config_id"].map(_text_id)
     kept = curves["config_id"].notna()
-    labels = curves["task"].astype(str) + "/" + curves["config_id"].map(_text_id)
+    labels = _map_distinct(curves["task"], str) + "/" + _map_distinct(curves["config_id"], _text_id)
     return curves.assign(config_id=labels.where(kept)), configs.drop(columns="task").assign(config_id=ids)
 
 

@@ -43,6 +43,15 @@ class TestFindFailed:
         assert not find_failed(trailing, curves_of(trailing)).any()
         assert torch.equal(torch.nonzero(find_failed(apart, curves_of(apart)))[:, 0], poor)
 
+    def test_a_few_strays_do_not_hide_a_gap(self) -> None:
+        ends = self.ends.clamp(-2.0, 2.0)
+        ends[torch.arange(0, 60, 7)] = -torch.linspace(8.0, 9.0, 9).double()
+        assert int(find_failed(ends, curves_of(ends)).sum()) == 9
+        ends[1] = -4.0
+        assert int(find_failed(ends, curves_of(ends)).sum()) == 9
+        ends[[2, 3]] = torch.tensor([-5.5, -6.8]).double()
+        assert not find_failed(ends, curves_of(ends)).any()
+
     def test_one_that_was_stopped_may_have_gone_on(self) -> None:
         ends = self.ends.clone()
         ends[[3, 4]] -= 9.0
