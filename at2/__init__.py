@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from at2.recommend import Budget, Query, Recommendation, Recommender, SampledCandidates
     from at2.recommend.live import TuneResult, tune
     from at2.space import SearchSpace, hyperrec_small_space, hyperrec_space, lcbench_space
-    from at2.tables import LearningCurveTable, Metric, concat, from_optuna, load_table, published_pairs, to_optuna
+    from at2.tables import (
+        LearningCurveTable,
+        Metric,
+        concat,
+        from_optuna,
+        load_table,
+        published_pairs,
+        rescale_epochs,
+        to_optuna,
+    )
 
 __version__ = "0.1.0"
 
@@ -39,6 +48,7 @@ __all__ = [
     "lcbench_space",
     "load_table",
     "published_pairs",
+    "rescale_epochs",
     "to_optuna",
     "tune",
 ]
@@ -54,6 +64,7 @@ _ROOM_OF = {
     "from_optuna": "at2.tables",
     "load_table": "at2.tables",
     "published_pairs": "at2.tables",
+    "rescale_epochs": "at2.tables",
     "to_optuna": "at2.tables",
     "Budget": "at2.recommend",
     "Query": "at2.recommend",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from at2.cli.facts import facts
+from at2.cli.tables_derived import concat_command, rescale_epochs_command
 from at2.cli.tables_optuna import export_optuna, import_optuna
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def tables() -> None:
 
 
 tables.add_command(facts)
+tables.add_command(concat_command)
+tables.add_command(rescale_epochs_command)
 tables.add_command(import_optuna)
 tables.add_command(export_optuna)
 
@@ -272,25 +275,6 @@ def import_command(
     )
     table.to_hdf5(path)
     click.echo(f"{table.report}\n{table!r}\nwritten to {path}")
-
-
-@tables.command("concat")
-@click.argument("names", metavar="TABLE...", nargs=-1, required=True)
-@click.option("--name", required=True, help="Name of the new table.")
-@click.option("--metric", help="Keep this metric; a table without it takes part with its default one.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write this .h5 file instead of keeping it by name.")
-def concat_command(names: tuple[str, ...], name: str, metric: str | None, out: Path | None) -> None:
-    """Make one table of several: those of earlier tunings, as history for the next.
-
-    Tasks of one name are one task, configurations of one id are one if they are equal. Kept are the metrics that all
-    tables have.
-    """
-    from at2.tables import concat, imported_path, load_table
-
-    path = out or imported_path(name)
-    table = concat([load_table(each) for each in names], metric=metric, name=name)
-    table.to_hdf5(path)
-    click.echo(f"{table!r}\nwritten to {path}")
 
 
 def _renames(renames: tuple[str, ...]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from at2.memory import warn_if_short
 from at2.recommend.query import ConfigId
 from at2.recommend.report import Finding
 from at2.tables.schema import RunStatus
+from at2.tables.sparse import last_epoch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,7 +157,10 @@ def read_history(
     read = np.isfinite(values).any(axis=(1, 2))
     kept: Flags = np.bincount(runs.task[read], minlength=len(rows)) > 0
     used = kept[runs.task]
-    findings = [*_task_findings(names, values, runs.task), *_value_findings(table, rows, int(huge.sum()), n_epoch)]
+    findings = [
+        *_task_findings(names, values, runs.task, runs.values),
+        *_value_findings(table, rows, int(huge.sum()), n_epoch),
+    ]
     findings += _hyperparameter_findings(frame, space, rename, task=runs.task[read], row=runs.config[read])
     findings += _misfit_findings([(table.configs.index[m.row], m.parameter, m.problem) for m in misfits])
     return PastRuns(
@@ -248,20 +252,33 @@ def choose_grid(runs: PastRuns, wanted: Sequence[int], *, max_grid: int = MAX_GR
     return sorted(np.argsort(-score, kind="stable")[:n].tolist())
 
 
-def _task_findings(names: Sequence[str], values: Floats, task: Integers) -> list[Finding]:
+def _task_findings(names: Sequence[str], values: Floats, task: Integers, given: Floats) -> list[Finding]:
     findings = []
     for number, name in enumerate(names):
-        seen = np.isfinite(values[slice(*np.searchsorted(task, (number, number + 1)))])
-        length = seen.any(1).sum(1)  # (n_run,)
-        run = int((length > 0).sum())
-        if not run:
+        mine = slice(*np.searchsorted(task, (number, number + 1)))
+        seen = np.isfinite(values[mine])
+        length = last_epoch(seen).max(1)  # (n_run,)
+        length = length[length > 0]
+        if not len(length):
             findings.append(Finding("task", name, False, 0, "no reading of this metric"))
             continue
-        cut = int(((length > 0) & (length < values.shape[2])).sum())
-        note = f"{run} curves of {_plural(int(length.max()), 'epoch')} at most, {int(seen.sum())} readings"
-        short = f", {cut} shorter than a full training" if cut else ""
-        findings.append(Finding("task", name, True, int(seen.sum()), note + short))
+        note = f"{len(length)} curves of {_plural(int(length.max()), 'epoch')} at most, {int(seen.sum())} readings"
+        longest = int(last_epoch(np.isfinite(given[mine])).max(initial=0))
+        findings.append(
+            Finding("task", name, True, int(seen.sum()), note + _of_other_length(length, values.shape[2], longest))
+        )
     return findings
+
+
+def _of_other_length(length: Integers, n_epoch: int, longest: int) -> str:
+    """What a report says of curves that are shorter than a full training, or of a task where that is longer."""
+    way_out = "at2.rescale_epochs compares shares of a training"
+    if longest > n_epoch:
+        return f", cut at epoch {n_epoch} of {longest}; {way_out}"
+    if not (cut := int((length < n_epoch).sum())):
+        return ""
+    alike = 1 < longest < n_epoch and (length == longest).sum() > len(length) / 2
+    return f", {cut} shorter than a full training" + (f"; if {longest} epochs are one, {way_out}" if alike else "")
 
 
 def _value_findings(table: LearningCurveTable, rows: Sequence[int], n_huge: int, n_epoch: int) -> list[Finding]:

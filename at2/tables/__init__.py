@@ -10,6 +10,7 @@ from at2.tables.concat import concat
 from at2.tables.fetch import fetch_tables
 from at2.tables.files import data_path, home_folder, whole_file
 from at2.tables.importer import ImportReport
+from at2.tables.lengths import rescale_epochs
 from at2.tables.optuna_export import to_optuna
 from at2.tables.optuna_studies import from_optuna
 from at2.tables.schema import HYPERREC_BATCH_METRICS, HYPERREC_METRICS, HYPERREC_SPLIT, Metric, RunStatus
@@ -37,6 +38,7 @@ __all__ = [
     "load_plain",
     "load_table",
     "published_pairs",
+    "rescale_epochs",
     "to_optuna",
     "whole_file",
 ]

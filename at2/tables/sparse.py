@@ -12,7 +12,7 @@ import numpy as np
 from at2.errors import ShapeError, TableError
 from at2.tables.schema import RunStatus
 
-__all__ = ["MOST_CELLS", "RunValues", "Runs"]
+__all__ = ["MOST_CELLS", "RunValues", "Runs", "last_epoch"]
 
 MOST_CELLS = 2**28
 """Cells (task, seed, configuration, epoch) that are spread out at most: 2 GiB."""
@@ -163,6 +163,17 @@ class RunValues:
             flat.flags.writeable = False
             values = flat
         return values.reshape(*shape, n_epoch)
+
+
+def last_epoch(known: np.ndarray) -> np.ndarray:
+    """Return the last epoch, counted from 1, of which something is known, ``(...)`` of ``(..., n_epoch)``; 0 for none.
+
+    Example:
+        >>> last_epoch(np.array([[True, False, True, False], [False] * 4])).tolist()
+        [3, 0]
+    """
+    n_epoch = known.shape[-1]
+    return np.where(known.any(axis=-1), n_epoch - np.argmax(known[..., ::-1], axis=-1), 0)
 
 
 @dataclass(frozen=True)

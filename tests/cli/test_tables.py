@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from at2.cli.main import cli
-from at2.tables import LearningCurveTable, Metric
+from at2.tables import LearningCurveTable, Metric, load_table
 
 CONFIGS = "config_id,lr,optimizer\n0,0.1,adam\n1,0.01,[bold]sgd\n2,,adam\n"
 CURVES = """task,config_id,epoch,value,seed,seconds
@@ -95,6 +95,29 @@ class TestConcat:
     def test_names_that_are_none(self) -> None:
         assert "TABLE" in run("concat", "--name", "x", ok=False).output
         assert "absent" in run("concat", "absent", "--name", "x", ok=False).output
+
+
+class TestRescaleEpochs:
+    def test_makes_lengths_comparable(self, mine: Result, tmp_path: Path) -> None:
+        before = load_table("mine")
+        said = run("rescale-epochs", "mine", "--name", "six", "--epochs", 6, "-o", tmp_path / "six.h5").stdout
+        assert "x 6 epochs" in said
+        after = LearningCurveTable.from_hdf5(tmp_path / "six.h5")
+        assert (after.name, after.n_epoch) == ("six", 6)
+        task = before.tasks.index[0]
+        run("rescale-epochs", "mine", "--name", "long", "--epochs", 6, "--length", f"{task}=60")
+        assert np.isfinite(after.curves()[0]).sum() > 0
+        assert not np.isfinite(load_table("long").curves()[0]).any()  # two epochs of sixty are less than one of six
+        assert load_table("long").notes["rescaled_from"][task] == 60
+
+    def test_lengths_that_are_none(self, mine: Result) -> None:
+        for wrong in ("digits", "=3", "digits=many"):
+            said = run("rescale-epochs", "mine", "--name", "x", "--epochs", 6, "--length", wrong, ok=False).output
+            assert f"--length takes TASK=EPOCHS, such as digits=20, not '{wrong}'" in said
+        assert (
+            "nobody"
+            in run("rescale-epochs", "mine", "--name", "x", "--epochs", 6, "--length", "nobody=9", ok=False).output
+        )
 
 
 class TestList:
