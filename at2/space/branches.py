@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,14 @@ import ConfigSpace as cs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from ConfigSpace.hyperparameters import CategoricalHyperparameter, IntegerHyperparameter, OrdinalHyperparameter
+from ConfigSpace.hyperparameters import (
+    CategoricalHyperparameter,
+    Hyperparameter,
+    IntegerHyperparameter,
+    OrdinalHyperparameter,
+)
+
+from at2.space.space import SearchSpace
 
 _LEAST = 2  # configurations with a hyperparameter, and without it, from which on a rule is believed
 
@@ -30,7 +37,36 @@ class Branch:
     holds: Flags
 
 
-def find_branch(child: str, frame: pd.DataFrame, groups: Sequence[object], declared: dict[str, Any]) -> Branch | None:
+def space_with_branches(
+    declared: Mapping[str, Hyperparameter[Any, Any]], frame: pd.DataFrame, groups: Sequence[object], *, name: str
+) -> tuple[SearchSpace, dict[str, Any]]:
+    """Return the space of configurations; what some of them lack is conditional where a rule says so, else optional.
+
+    Args:
+        declared: ConfigSpace's declarations by name.
+        frame: Configurations, as in `find_branch`.
+        groups: Where each comes from.
+        name: Name of the space.
+
+    Returns:
+        The space, and the conditions that were found by the name of the hyperparameter that has them.
+    """
+    space, optional, conditions = cs.ConfigurationSpace(name=name), [], {}
+    space.add(*declared.values())
+    for key in declared:
+        missing = frame[key].isna().to_numpy(dtype=bool)
+        branch = find_branch(key, frame, groups, declared) if missing.any() else None
+        if branch is not None:
+            conditions[key] = branch.condition
+            space.add(branch.condition)
+        if (missing if branch is None else missing & branch.holds).any():
+            optional.append(key)
+    return SearchSpace(space, optional=optional, names=list(declared)), conditions
+
+
+def find_branch(
+    child: str, frame: pd.DataFrame, groups: Sequence[object], declared: Mapping[str, Any]
+) -> Branch | None:
     """Look for a rule that says where a hyperparameter is active.
 
     Choices, ordered choices and whole numbers may decide, the latter by being above or below something. Those that are

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ConfigSpace as cs
@@ -12,6 +12,8 @@ import pandas as pd
 from ConfigSpace.hyperparameters import Hyperparameter
 
 from at2.errors import SpaceError
+from at2.space.branches import space_with_branches
+from at2.space.conditions import in_words
 from at2.space.parameters import Value, is_missing
 from at2.space.space import SearchSpace
 
@@ -34,8 +36,9 @@ def infer_space(frame: pd.DataFrame, *, name: str = "inferred") -> SearchSpace:
 
     Numbers give the range that was seen, in logarithms when it is positive and spans a factor of 100 or more; whole
     numbers stay whole, also where pandas turned them into floats to make room for NaN. Texts and truth values give
-    choices. A column with gaps gives an optional hyperparameter: no conditions are guessed. A column with nothing in it
-    is left out, with a warning in the log. Ends of float ranges move outwards to ConfigSpace's 13 decimals.
+    choices. A column with gaps gives a conditional hyperparameter where it is filled exactly where another column has
+    certain values (`at2.space.branches.find_branch`), else an optional one. A column with nothing in it is left out,
+    with a warning in the log. Ends of float ranges move outwards to ConfigSpace's 13 decimals.
 
     Args:
         frame: One row per configuration, one column per hyperparameter; NaN or None where it was not given.
@@ -65,10 +68,22 @@ def infer_space(frame: pd.DataFrame, *, name: str = "inferred") -> SearchSpace:
     seen = {column: [v for v in frame[column].tolist() if not is_missing(v)] for column in frame.columns}
     if empty := [column for column, values in seen.items() if not values]:
         log.warning("hyperparameters %s never have a value and are left out of the space", empty)
-    declared = cs.ConfigurationSpace(name=name)
     names = [column for column in frame.columns if seen[column]]
-    declared.add(*(declare_column(column, seen[column], gaps=len(seen[column]) < len(frame)) for column in names))
-    return SearchSpace(declared, optional=[c for c in names if len(seen[c]) < len(frame)], names=names)
+    declared = {column: declare_column(column, seen[column], gaps=len(seen[column]) < len(frame)) for column in names}
+    space, conditions = space_with_branches(declared, _plain(frame, declared), [0] * len(frame), name=name)
+    for column, condition in conditions.items():
+        log.info("hyperparameter %r is taken to depend on another: %s", column, in_words([condition]))
+    return space
+
+
+def _plain(frame: pd.DataFrame, declared: Mapping[str, Hyperparameter[Any, Any]]) -> pd.DataFrame:
+    """The columns that are declared, as objects; whole numbers as such where gaps made floats of them."""
+    columns = {}
+    for column, parameter in declared.items():
+        whole = isinstance(parameter, cs.UniformIntegerHyperparameter)
+        cells = (None if is_missing(value) else int(value) if whole else value for value in frame[column].tolist())
+        columns[column] = pd.Series(list(cells), dtype=object)
+    return pd.DataFrame(columns)
 
 
 def declare_column(column: str, values: Sequence[Value], *, gaps: bool) -> Hyperparameter[Any, Any]:

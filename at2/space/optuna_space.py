@@ -10,7 +10,7 @@ import pandas as pd
 from ConfigSpace.hyperparameters import Hyperparameter
 
 from at2.errors import SpaceError
-from at2.space.branches import find_branch
+from at2.space.branches import space_with_branches
 from at2.space.conditions import in_words
 from at2.space.infer import declare_column, declare_number
 from at2.space.parameters import Choice, Number, Value, is_missing
@@ -48,17 +48,9 @@ def space_of_trials(
     frame = pd.DataFrame(
         [[trial.get(key) for key in declared] for trial in params], columns=list(declared), dtype=object
     )
-    space, optional = cs.ConfigurationSpace(name=name), []
-    space.add(*declared.values())
-    for key in declared:
-        missing = frame[key].isna().to_numpy(dtype=bool)
-        branch = find_branch(key, frame, studies, declared) if missing.any() else None
-        if branch is not None:
-            space.add(branch.condition)
-            notes.append(f"{key!r} is taken to depend on another: {in_words([branch.condition])}")
-        if (missing if branch is None else missing & branch.holds).any():
-            optional.append(key)
-    return SearchSpace(space, optional=optional, names=list(declared)), notes
+    space, conditions = space_with_branches(declared, frame, studies, name=name)
+    notes += [f"{key!r} is taken to depend on another: {in_words([rule])}" for key, rule in conditions.items()]
+    return space, notes
 
 
 def _declare_all(

@@ -122,3 +122,45 @@ def test_every_row_is_valid_in_its_own_space(columns):
     assert encoded.shape == (4, len(space.columns))
     for column, cells in zip(space.columns, encoded.T, strict=True):
         assert np.array_equal(np.isnan(cells), frame[column.parameter].isna())
+
+
+class TestConditions:
+    frame = pd.DataFrame(
+        {
+            "lr": [0.1, 0.01, 0.001, 0.02, 0.03, 0.05],
+            "optimizer": ["sgd", "adam", "sgd", "adam", "sgd", "adam"],
+            "momentum": [0.9, None, 0.8, None, 0.5, None],
+            "nesterov": [True, None, False, None, False, None],
+            "layers": [1, 2, 3, 1, 2, 3],
+            "units_2": [None, 8, 16, None, 8, 32],
+            "dropout": [0.1, 0.2, None, 0.3, None, 0.1],
+        }
+    )
+
+    def test_what_is_there_exactly_where_another_has_certain_values_depends_on_it(self) -> None:
+        space = SearchSpace.infer(self.frame)
+        assert dict(zip(*space.describe()[["hyperparameter", "active_when"]].to_numpy().T, strict=True)) == {
+            "lr": "always",
+            "optimizer": "always",
+            "momentum": "optimizer == 'sgd'",
+            "nesterov": "optimizer == 'sgd'",
+            "layers": "always",
+            "units_2": "layers > 1",
+            "dropout": "always, optional",
+        }
+        for row in self.frame.to_dict("records"):
+            space.validate({name: value for name, value in row.items() if value is not None and value == value})
+        for config in space.sample(50, seed=0):
+            assert ("momentum" in config) == ("nesterov" in config) == (config["optimizer"] == "sgd")
+            assert ("units_2" in config) == (config["layers"] > 1)
+
+    def test_one_exception_and_it_is_optional(self) -> None:
+        frame = self.frame.copy()
+        frame.loc[1, "momentum"] = 0.7
+        when = SearchSpace.infer(frame).describe().set_index("hyperparameter")["active_when"]
+        assert when["momentum"] == "always, optional"
+        assert when["nesterov"] == "optimizer == 'sgd'"
+
+    def test_two_configurations_are_no_rule(self) -> None:
+        when = SearchSpace.infer(self.frame.iloc[:2]).describe().set_index("hyperparameter")["active_when"]
+        assert when["momentum"] == "always, optional"
