@@ -105,7 +105,7 @@ def _between(curves: np.ndarray, length: int, n_epoch: int) -> np.ndarray:
     """Values at the ends of the new epochs on straight lines between those at the own epochs 0, 1, ...
 
     Args:
-        curves: Shape ``(n, length + 1)``, NaN where unknown.
+        curves: Shape ``(n, n_known)``, NaN where unknown, as all epochs after these are.
         length: Epochs of a full training.
         n_epoch: The same in new epochs.
 
@@ -113,31 +113,27 @@ def _between(curves: np.ndarray, length: int, n_epoch: int) -> np.ndarray:
         Shape ``(n, n_epoch)``, NaN on lines to or from an unknown value.
     """
     epoch, rest = np.divmod(np.arange(1, n_epoch + 1) * length, n_epoch)
+    padded, unknown = np.pad(curves, ((0, 0), (0, 1)), constant_values=np.nan), curves.shape[1]
+    before, after = (padded[:, np.minimum(at, unknown)] for at in (epoch, epoch + 1))
     share = rest / n_epoch
-    line = curves[:, epoch] * (1.0 - share) + curves[:, np.minimum(epoch + 1, length)] * share
-    return np.where(rest == 0, curves[:, epoch], line)
+    return np.where(rest == 0, before, before * (1.0 - share) + after * share)
 
 
 def _values_at(values: np.ndarray, length: int, n_epoch: int) -> np.ndarray:
-    return _between(_from_the_start(values, np.nan, length), length, n_epoch)
+    return _between(_from_the_start(values, np.nan), length, n_epoch)
 
 
 def _seconds_at(seconds: np.ndarray, length: int, n_epoch: int) -> np.ndarray:
     """Seconds of each new epoch; unknown where those of an own epoch in it are."""
 
     def spent(each: np.ndarray) -> np.ndarray:
-        total = _between(_from_the_start(np.cumsum(each, axis=1, dtype=float), 0.0, length), length, n_epoch)
+        total = _between(_from_the_start(np.cumsum(each, axis=1, dtype=float), 0.0), length, n_epoch)
         return np.diff(total, prepend=0.0, axis=1)
 
     known = np.isfinite(seconds)
     return np.where(spent(~known) > _SOME, np.nan, spent(np.where(known, seconds, 0.0)))
 
 
-def _from_the_start(values: np.ndarray, start: float, length: int) -> np.ndarray:
-    """Values at the epochs 0 to `length`, ``(n, length + 1)``; NaN beyond those given."""
-    given = values[:, :length]
-    return np.pad(
-        np.pad(given, ((0, 0), (1, 0)), constant_values=start),
-        ((0, 0), (0, length - given.shape[1])),
-        constant_values=np.nan,
-    )
+def _from_the_start(values: np.ndarray, start: float) -> np.ndarray:
+    """Values at the epochs 0, 1, ..., shape ``(n, n_known + 1)``."""
+    return np.pad(values, ((0, 0), (1, 0)), constant_values=start)

@@ -49,6 +49,10 @@ class TestValues:
         done = rescale_epochs(table(np.array([[[0.1, 0.2]] * 2])), 4, lengths={"a": 8})
         assert done.curves()[0, 0, 0] == pytest.approx([0.2, np.nan, np.nan, np.nan], nan_ok=True)
 
+    def test_a_training_so_long_that_it_fits_nowhere(self) -> None:
+        done = rescale_epochs(table(np.array([[[0.1, 0.2]] * 2])), 4, lengths={"a": 10**10})
+        assert not np.isfinite(done.curves()).any()
+
     def test_a_curve_shorter_than_one_new_epoch_leaves_nothing_but_its_status(self) -> None:
         curves = np.array([[[0.1, np.nan, np.nan, np.nan], [0.1, 0.2, 0.3, 0.4]]])
         status = np.array([[[RunStatus.STOPPED_EARLY, RunStatus.OK]]], dtype=np.int8)
