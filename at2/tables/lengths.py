@@ -21,9 +21,9 @@ def rescale_epochs(
     """Bring the full trainings of all tasks to one number of epochs.
 
     A schedule that ends with the training makes a tenth of a training comparable between tasks, not the tenth epoch.
-    Epoch k of the new table is the share k / `n_epoch` of each task's training; between two readings lies a straight
-    line, before the first and after the last one of a curve there is nothing. Curves that were cut off end at the same
-    share as before. Series per training batch are left out.
+    Epoch k of the new table is the share k / `n_epoch` of each task's training. Between two readings lies a straight
+    line, what the first own epoch showed stands for the shares before its end, and after the last reading of a curve
+    there is nothing: curves that were cut off end at the same share as before. Series per training batch are left out.
 
     Args:
         table: The table; it stays as it is.
@@ -46,7 +46,7 @@ def rescale_epochs(
         >>> configs = pd.DataFrame({"config_id": ["x"], "lr": [0.1]})
         >>> short = LearningCurveTable.from_frame(curves, configs, metric="accuracy")
         >>> rescale_epochs(short, 4).curves()[:, 0, 0].round(3).tolist()
-        [[0.1, 0.2, 0.3, 0.4], [nan, 0.5, 0.6, 0.7]]
+        [[0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.6, 0.7]]
     """
     _check_length(n_epoch, "n_epoch")
     length = _lengths(table, lengths or {})
@@ -120,20 +120,22 @@ def _between(curves: np.ndarray, length: int, n_epoch: int) -> np.ndarray:
 
 
 def _values_at(values: np.ndarray, length: int, n_epoch: int) -> np.ndarray:
-    return _between(_from_the_start(values, np.nan), length, n_epoch)
+    return _between(_from_the_start(values, values[:, :1]), length, n_epoch)
 
 
 def _seconds_at(seconds: np.ndarray, length: int, n_epoch: int) -> np.ndarray:
     """Seconds of each new epoch; unknown where those of an own epoch in it are."""
 
     def spent(each: np.ndarray) -> np.ndarray:
-        total = _between(_from_the_start(np.cumsum(each, axis=1, dtype=float), 0.0), length, n_epoch)
+        total = _between(
+            _from_the_start(np.cumsum(each, axis=1, dtype=float), np.zeros((len(each), 1))), length, n_epoch
+        )
         return np.diff(total, prepend=0.0, axis=1)
 
     known = np.isfinite(seconds)
     return np.where(spent(~known) > _SOME, np.nan, spent(np.where(known, seconds, 0.0)))
 
 
-def _from_the_start(values: np.ndarray, start: float) -> np.ndarray:
+def _from_the_start(values: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Values at the epochs 0, 1, ..., shape ``(n, n_known + 1)``."""
-    return np.pad(values, ((0, 0), (1, 0)), constant_values=start)
+    return np.concatenate([start, values], axis=1)
