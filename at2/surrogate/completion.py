@@ -133,6 +133,8 @@ def complete(
         never_run = replace(never_run, which=never) if never_run is not None and bool(never.any()) else None
     if best_so_far:
         mean, variance = at_least(_reached(grid), mean, variance)
+        upside_down, variance = at_least(-_to_be_reached(grid), -mean, variance)
+        mean = -upside_down
     mean, variance = torch.where(measured, grid, mean), torch.where(measured, 0.0, variance)
     mean = mean.cummax(-1).values if best_so_far else mean
     broken_off = _broken_off(measured).to(mean)
@@ -150,6 +152,11 @@ def _broken_off(measured: Tensor) -> Tensor:
 def _reached(curves: Tensor) -> Tensor:
     """The best reading up to each epoch, minus infinity before the first, of curves ``(..., n_epoch)``."""
     return torch.where(torch.isfinite(curves), curves, -torch.inf).cummax(-1).values
+
+
+def _to_be_reached(grid: Tensor) -> Tensor:
+    """The next best reading so far of each cell, which its own is at most; infinity after the last one."""
+    return torch.where(torch.isfinite(grid), grid, torch.inf).flip(-1).cummin(-1).values.flip(-1)
 
 
 def _check(curves: CurveList) -> None:

@@ -106,6 +106,20 @@ def test_cut_off_and_absent_curves_are_completed_with_honest_variances() -> None
     assert 0.8 < float((gap < 2.0 * std)[missing].double().mean()) <= 1.0
 
 
+def test_what_was_not_read_before_lies_below_what_was_read_after() -> None:
+    generator = torch.Generator().manual_seed(3)
+    early, late = torch.rand(2, S, 1, N, 1, dtype=torch.float64, generator=generator)  # nothing to do with each other
+    values = torch.cat([0.1 + 0.1 * early.expand(-1, -1, -1, 4), 0.15 + 0.5 * late.expand(-1, -1, -1, T - 4)], -1)
+    values[1, :, :, :4] = NAN
+    features = truth()[1]
+    read = LogitWarp().forward(values.mean(1))
+    known = torch.isfinite(read)
+    best = torch.where(known, read, -torch.inf).cummax(-1).values
+    done = complete(History(values, features), best_so_far=True, settings=QUICK)
+    torch.testing.assert_close(done.mean[known], best[known])
+    assert bool((done.mean.diff(dim=-1) >= 0.0).all())
+
+
 @pytest.mark.parametrize("few", [False, True])
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_a_configuration_that_other_sources_ran_is_expected_where_it_lies_there(
