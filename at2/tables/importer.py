@@ -247,7 +247,15 @@ class _Rows:
         self._drop(repeated, "said before, with the same value")
 
     def _note_steps(self) -> None:
-        longest = self.frame.loc[self.good, "epoch"].max()
+        epochs = self.frame.loc[self.good, "epoch"]
+        apart = int(np.gcd.reduce(epochs.to_numpy(dtype=np.int64)))
+        if apart > 1 and epochs.nunique() > 1:
+            self.notes.append(
+                f"every epoch is a multiple of {apart}, of those between nothing is known; if a reading is taken every "
+                f"{apart} epochs, divide the column 'epoch' by {apart} (Optuna's trials: steps_per_epoch={apart}), so that "
+                "each epoch of the table has one"
+            )
+        longest = epochs.max()
         if longest > _MANY_EPOCHS:
             self.notes.append(
                 f"trainings have up to {int(longest)} epochs, and a recommender asks for one after the other; if these "

@@ -31,6 +31,14 @@ class TestGoodFrames:
         assert (table.metric, table.name, table.seconds) == ("acc", "mine", None)
         assert str(table.report) == "4 of 4 rows imported"
 
+    def test_readings_every_few_epochs_are_noted(self) -> None:
+        table = load(("a", 0, 5, 0.5), ("a", 0, 15, 0.6), ("b", 1, 10, 0.1))
+        assert "every epoch is a multiple of 5" in str(table.report)
+        assert "divide the column 'epoch' by 5" in str(table.report)
+        for epochs in ((5, 15, 9), (5, 5, 5)):
+            rows = [("a", number, epoch, 0.5) for number, epoch in enumerate(epochs)]
+            assert str(load(*rows).report) == "3 of 3 rows imported"
+
     def test_seeds_and_seconds(self) -> None:
         columns = "task config_id epoch value seed seconds"
         table = load(("a", 0, 1, 0.5, 43, 2.0), ("a", 0, 1, 0.7, 42, None), columns=columns)
