@@ -252,8 +252,8 @@ class _Rows:
         if apart > 1 and epochs.nunique() > 1:
             self.notes.append(
                 f"every epoch is a multiple of {apart}, of those between nothing is known; if a reading is taken every "
-                f"{apart} epochs, divide the column 'epoch' by {apart} (Optuna's trials: steps_per_epoch={apart}), so that "
-                "each epoch of the table has one"
+                f"{apart} epochs, divide the column 'epoch' by {apart} (Optuna's trials: steps_per_epoch={apart}), so "
+                "that each epoch of the table has one"
             )
         longest = epochs.max()
         if longest > _MANY_EPOCHS:
