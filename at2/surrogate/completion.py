@@ -30,7 +30,7 @@ from at2.surrogate.history import History
 from at2.surrogate.joint_levels import fit_levels, predict_levels, read_levels
 from at2.surrogate.kernels import ConfigKernel, embed
 from at2.surrogate.latent_kronecker import LatentPosterior, WhiteCurves, log_evidence, update_rows, whiten
-from at2.surrogate.limited import at_least
+from at2.surrogate.limited import at_least, at_most
 from at2.surrogate.own_curves import own_covariance
 from at2.surrogate.warp import Warp, choose_warp
 
@@ -133,8 +133,7 @@ def complete(
         never_run = replace(never_run, which=never) if never_run is not None and bool(never.any()) else None
     if best_so_far:
         mean, variance = at_least(_reached(grid), mean, variance)
-        upside_down, variance = at_least(-_to_be_reached(grid), -mean, variance)
-        mean = -upside_down
+        mean, variance = at_most(_to_be_reached(grid), mean, variance)
     mean, variance = torch.where(measured, grid, mean), torch.where(measured, 0.0, variance)
     mean = mean.cummax(-1).values if best_so_far else mean
     broken_off = _broken_off(measured).to(mean)

@@ -21,3 +21,9 @@ def at_least(floor: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Ten
         torch.where(limited, bounded, torch.where(torch.isfinite(floor), torch.maximum(mean, floor), mean)),
         torch.where(limited, (square - rise.square()).clamp_min(1e-24), variance),
     )
+
+
+def at_most(ceiling: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of ``min(X, ceiling)`` for Gaussian X, elementwise; a ceiling of infinity changes nothing."""
+    mean, variance = at_least(-ceiling, -mean, variance)
+    return -mean, variance

@@ -291,7 +291,10 @@ class _Rows:
 
 def _map_distinct(column: pd.Series, text: Callable[[Any], str]) -> pd.Series:
     """Return the text of each value, made once for each distinct one: a column has millions of rows and few values."""
-    codes, distinct = pd.factorize(column, use_na_sentinel=False)
+    try:
+        codes, distinct = pd.factorize(column, use_na_sentinel=False)
+    except TypeError:  # lists and the like have no hash, but a text
+        return _map_distinct(column.map(lambda value: value if pd.api.types.is_scalar(value) else str(value)), text)
     texts = np.array([text(value) for value in distinct], dtype=object)
     return pd.Series(texts[codes] if len(texts) else [], index=column.index, dtype="str")
 

@@ -31,6 +31,12 @@ class TestGoodFrames:
         assert (table.metric, table.name, table.seconds) == ("acc", "mine", None)
         assert str(table.report) == "4 of 4 rows imported"
 
+    def test_names_that_are_lists_are_read_as_their_text(self) -> None:
+        configs = pd.DataFrame({"config_id": ["x", "y"], "lr": [0.1, 0.01]})
+        table = load(("a", "x", 1, 0.5), (["b", 2], "y", 1, 0.6), ("a", ["y", 1], 1, 0.7), configs=configs)
+        assert table.tasks.index.tolist() == ["a", "['b', 2]"]
+        assert "no such configuration" in str(table.report)
+
     def test_readings_every_few_epochs_are_noted(self) -> None:
         table = load(("a", 0, 5, 0.5), ("a", 0, 15, 0.6), ("b", 1, 10, 0.1))
         assert "every epoch is a multiple of 5" in str(table.report)
