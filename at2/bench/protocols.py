@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from at2.tables import LearningCurveTable
 
 PROTOCOLS = ("loo", "pairs", "unseen", *HISTORIES)
+_SAME_EVERY_DRAW = ("loo", "halved", "thinned", "finals")  # where all others are the sources
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class Protocol:
         name: One of `PROTOCOLS`: ``"loo"`` tunes for every task once a draw, with other tasks as its sources;
             ``"pairs"`` is the list of published (source tasks -> target) pairs; ``"unseen"`` is ``"loo"`` with half of
             the configurations held out: only those are candidates, and no source shows them; ``"halved"``,
-            ``"apart"``, ``"few"``, ``"sweeps"`` and ``"units"`` are ``"loo"`` with other histories, see
-            `cut_sources` in `at2.bench.views`.
+            ``"apart"``, ``"few"``, ``"sweeps"``, ``"thinned"``, ``"finals"`` and ``"units"`` are ``"loo"`` with other
+            histories, see `cut_sources` in `at2.bench.views`.
         n_source: Number of sources of each target, 0 for none; None takes all other tasks. Pairs bring their own.
         n_draw: How often sources are drawn; without a choice there is one draw.
         seeds: The repetitions.
@@ -138,7 +139,7 @@ def _leave_one_out(protocol: Protocol, table: "LearningCurveTable") -> list[Case
             f"{n_source} sources and a target need {n_source + 1} tasks, table {table.name!r} has {len(tasks)}; "
             "ask for fewer sources"
         )
-    n_draw = 1 if n_source in (0, len(tasks) - 1) and protocol.name in ("loo", "halved") else protocol.n_draw
+    n_draw = 1 if n_source in (0, len(tasks) - 1) and protocol.name in _SAME_EVERY_DRAW else protocol.n_draw
     return [case for draw in range(n_draw) for case in _draw(tasks, n_source, draw)]
 
 

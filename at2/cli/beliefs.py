@@ -56,11 +56,12 @@ def common_options(*, least_sources: int = 1) -> Callable[[Command], Command]:
 @click.option(
     "--protocol",
     "protocol_name",
-    type=click.Choice(["loo", "halved", "apart", "few", "sweeps", "units"]),
+    type=click.Choice(["loo", "halved", "apart", "few", "sweeps", "thinned", "finals", "units"]),
     default="loo",
     show_default=True,
     help="Every task once as the target; with sources cut by successive halving, with configurations of its own, "
-    "or five of them, or 27 cut by halving, or a unit of its own, on every source.",
+    "or five of them, or 27 cut by halving, or every fifth epoch, or the last reading of each training alone, or a "
+    "unit of its own, on every source.",
 )
 @click.option("--with-sources", is_flag=True, help="Also BoTorch's process on sources and target: slow.")
 def calibration(

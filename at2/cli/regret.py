@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 @click.option(
     "--protocol",
     "protocol_name",
-    type=click.Choice(["loo", "pairs", "unseen", "halved", "apart", "few", "sweeps", "units"]),
+    type=click.Choice(["loo", "pairs", "unseen", "halved", "apart", "few", "sweeps", "thinned", "finals", "units"]),
     default="loo",
     show_default=True,
     help="Every task once as the target; the published pairs; or loo with half of the configurations unseen, "
     "with sources cut by successive halving, with configurations of its own, or five of them, or 27 cut by halving, "
-    "or a unit of its own, on every source.",
+    "or every fifth epoch, or the last reading of each training alone, or a unit of its own, on every source.",
 )
 @click.option("--database", "databases", multiple=True, help="A published table or an .h5 file.  [default: both]")
 @click.option(

@@ -15,9 +15,16 @@ from at2.cli.progress import run_bar
 @click.option("--study", "studies", multiple=True, help="Only this study; may be given several times.")
 @click.option("--metric", default="value", show_default=True, help="What to call the objective.")
 @click.option("--steps-per-epoch", type=click.IntRange(min=1), default=1, show_default=True, help="Of reported steps.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Of a full training, where trials have final values alone.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write this .h5 file instead of keeping it by name.")
 def import_optuna(
-    storage: str, name: str, studies: tuple[str, ...], metric: str, steps_per_epoch: int, out: Path | None
+    storage: str,
+    name: str,
+    studies: tuple[str, ...],
+    metric: str,
+    steps_per_epoch: int,
+    epochs: int | None,
+    out: Path | None,
 ) -> None:
     """Make a table from the studies in STORAGE, a database's address or a file of Optuna.
 
@@ -27,7 +34,9 @@ def import_optuna(
     from at2.tables import from_optuna, imported_path
 
     path = out or imported_path(name)
-    table = from_optuna(storage, names=studies or None, metric=metric, steps_per_epoch=steps_per_epoch, name=name)
+    table = from_optuna(
+        storage, names=studies or None, metric=metric, steps_per_epoch=steps_per_epoch, n_epoch=epochs, name=name
+    )
     table.to_hdf5(path)
     click.echo(f"{table.report}\n{table!r}\nwritten to {path}")
 

@@ -159,7 +159,7 @@ def read_history(
     used = kept[runs.task]
     findings = [
         *_task_findings(names, values, runs.task, runs.values),
-        *_value_findings(table, rows, int(huge.sum()), n_epoch),
+        *_value_findings(table, rows, values, int(huge.sum())),
     ]
     findings += _hyperparameter_findings(frame, space, rename, task=runs.task[read], row=runs.config[read])
     findings += _misfit_findings([(table.configs.index[m.row], m.parameter, m.problem) for m in misfits])
@@ -277,12 +277,13 @@ def _of_other_length(length: Integers, n_epoch: int, longest: int) -> str:
         return f", cut at epoch {n_epoch} of {longest}; {way_out}"
     if not (cut := int((length < n_epoch).sum())):
         return ""
-    alike = 1 < longest < n_epoch and (length == longest).sum() > len(length) / 2
-    return f", {cut} shorter than a full training" + (f"; if {longest} epochs are one, {way_out}" if alike else "")
+    alike = longest < n_epoch and (length == longest).sum() > len(length) / 2
+    one = f"{_plural(longest, 'epoch')} {'is' if longest == 1 else 'are'} one"
+    return f", {cut} shorter than a full training" + (f"; if {one}, {way_out}" if alike else "")
 
 
-def _value_findings(table: LearningCurveTable, rows: Sequence[int], n_huge: int, n_epoch: int) -> list[Finding]:
-    findings = []
+def _value_findings(table: LearningCurveTable, rows: Sequence[int], values: Floats, n_huge: int) -> list[Finding]:
+    findings, n_epoch = [], values.shape[2]
     if n_huge:
         findings.append(Finding("reading", "overflow", False, n_huge, f"{n_huge} beyond {_LARGEST:.0e}"))
     status = table.status[list(rows)]
@@ -295,6 +296,9 @@ def _value_findings(table: LearningCurveTable, rows: Sequence[int], n_huge: int,
     ):
         if count := int((status == code).sum()):
             findings.append(Finding("reading", word, True, count, f"{_plural(count, 'run')} {word}; {use}"))
+    if n_missing := int(np.isfinite(values).any(axis=(0, 1)).argmax()):
+        note = f"no curve has a reading before epoch {n_missing + 1}; what those before it say is left open"
+        findings.append(Finding("reading", "epoch 1", False, n_missing, note))
     if n_epoch > table.n_epoch:
         note = f"no curve goes beyond epoch {table.n_epoch}; epochs {table.n_epoch + 1} to {n_epoch} are extrapolated"
         findings.append(Finding("reading", f"epoch {n_epoch}", False, n_epoch - table.n_epoch, note))

@@ -40,6 +40,7 @@ class Completed:
         broken_off: Share of each curve after its last reading, ``(n_source, n_config)``; 0 where there is none.
         never_run: What goes together in the variances of configurations without any reading on a source; None where
             every source has run them all.
+        n_unlogged: How many first epochs no source has logged of most of its curves: what is expected there is made up.
     """
 
     mean: Tensor
@@ -47,3 +48,4 @@ class Completed:
     exact: bool
     broken_off: Tensor
     never_run: NeverRun | None = None
+    n_unlogged: int = 0

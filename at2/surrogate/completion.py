@@ -139,7 +139,9 @@ def complete(
     broken_off = _broken_off(measured).to(mean)
     if best_so_far and never_run is not None and bool(broken_off.any()):
         never_run = replace(never_run, own=completion.own())
-    return Completed(mean, variance, exact=False, broken_off=broken_off, never_run=never_run)
+    return Completed(
+        mean, variance, exact=False, broken_off=broken_off, never_run=never_run, n_unlogged=curves.n_unlogged
+    )
 
 
 def _broken_off(measured: Tensor) -> Tensor:

@@ -62,6 +62,12 @@ class CurveList:
         return torch.isfinite(self.values).sum(1)
 
     @cached_property
+    def n_unlogged(self) -> int:
+        """How many first epochs no source has logged of most of its curves."""
+        begun = torch.isfinite(self.values).to(torch.uint8).argmax(1)
+        return min(int(begun[which].median()) for which in self.by_source)
+
+    @cached_property
     def by_source(self) -> tuple[Tensor, ...]:
         """Which curves are of each source."""
         everyone = torch.arange(len(self), device=self.source.device)

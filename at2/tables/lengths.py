@@ -22,8 +22,9 @@ def rescale_epochs(
 
     A schedule that ends with the training makes a tenth of a training comparable between tasks, not the tenth epoch.
     Epoch k of the new table is the share k / `n_epoch` of each task's training. Between two readings lies a straight
-    line, what the first own epoch showed stands for the shares before its end, and after the last reading of a curve
-    there is nothing: curves that were cut off end at the same share as before. Series per training batch are left out.
+    line, what the first own epoch showed stands for the shares before its end, unless it is the whole training, whose
+    end is all that is known then, and after the last reading of a curve there is nothing: curves that were cut off end
+    at the same share as before. Series per training batch are left out.
 
     Args:
         table: The table; it stays as it is.
@@ -120,7 +121,8 @@ def _between(curves: np.ndarray, length: int, n_epoch: int) -> np.ndarray:
 
 
 def _values_at(values: np.ndarray, length: int, n_epoch: int) -> np.ndarray:
-    return _between(_from_the_start(values, values[:, :1]), length, n_epoch)
+    start = values[:, :1] if length > 1 else np.full((len(values), 1), np.nan)  # of final values alone nothing is known
+    return _between(_from_the_start(values, start), length, n_epoch)
 
 
 def _seconds_at(seconds: np.ndarray, length: int, n_epoch: int) -> np.ndarray:

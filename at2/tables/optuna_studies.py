@@ -33,16 +33,16 @@ def from_optuna(
     names: Iterable[str] | None = None,
     metric: str = "value",
     steps_per_epoch: int = 1,
+    n_epoch: int | None = None,
     name: str = "optuna",
 ) -> LearningCurveTable:
     """Make a table from Optuna's studies.
 
     Each study is a task and each trial a configuration, called ``<study>/<number>``. The values that a trial reported
     (``trial.report(value, step)``) are its curve; where a study's steps begin at 0, that is the first epoch. A trial
-    that completed without a report counts with its final value, after the longest training of its study, or of all
-    studies. Pruned trials count as stopped early, failed ones as crashed; a report of NaN counts as diverged. A trial's
-    duration is spread evenly over its epochs. Left out and noted: studies of several objectives, and trials that have
-    not begun.
+    that completed without a report counts with its final value after a full training. Pruned trials count as stopped
+    early, failed ones as crashed; a report of NaN counts as diverged. A trial's duration is spread evenly over its
+    epochs. Left out and noted: studies of several objectives, and trials that have not begun.
 
     Args:
         studies: A storage (the address of a database, or the file of an SQLite database or of a journal), a study, or
@@ -50,6 +50,8 @@ def from_optuna(
         names: Of a storage, only the studies of these names; None takes all.
         metric: What to call the objective; its direction is the studies'.
         steps_per_epoch: How many of the steps that trials reported make an epoch.
+        n_epoch: Epochs of a full training, for trials that completed without a report; None takes the longest training
+            of their study, or of all studies, or one epoch where no trial reported anything.
         name: Name of the table.
 
     Returns:
@@ -75,8 +77,9 @@ def from_optuna(
         >>> from_optuna(study, metric="accuracy")
         LearningCurveTable('optuna': 1 task x 1 seed x 2 configurations x 3 epochs, accuracy (higher is better))
     """
-    if isinstance(steps_per_epoch, bool) or not isinstance(steps_per_epoch, int) or steps_per_epoch < 1:
-        raise TableError(f"steps_per_epoch must be a positive whole number, got {steps_per_epoch!r}")
+    for what, number in (("steps_per_epoch", steps_per_epoch), ("n_epoch", 1 if n_epoch is None else n_epoch)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise TableError(f"{what} must be a positive whole number, got {number!r}")
     chosen = _studies(studies, names)
     single = [study for study in chosen if len(study.directions) == 1]
     directions = {study.direction.name: study.study_name for study in single}
@@ -86,7 +89,7 @@ def from_optuna(
     trials = [(study.study_name, trial) for study in single for trial in study.get_trials(deepcopy=False)]
     begun = [(task, trial) for task, trial in trials if trial.params]
     notes = _notes(len(chosen) - len(single), len(trials) - len(begun))
-    curves = _curves(begun, steps_per_epoch)
+    curves = _curves(begun, steps_per_epoch, n_epoch)
     if curves.empty:
         raise TableError("; ".join([f"no trial of {len(chosen)} studies has a value or a report", *notes]))
     return _table(curves, begun, Metric(metric, maximize="MAXIMIZE" in directions), name=name, notes=notes)
@@ -101,7 +104,7 @@ def _config_id(task: str, trial: FrozenTrial) -> str:
     return f"{task}/{trial.number}"
 
 
-def _curves(trials: list[tuple[str, FrozenTrial]], steps_per_epoch: int) -> pd.DataFrame:
+def _curves(trials: list[tuple[str, FrozenTrial]], steps_per_epoch: int, n_epoch: int | None) -> pd.DataFrame:
     """What trials reported, as a long frame."""
     first: dict[str, int] = {}
     for task, trial in trials:
@@ -115,7 +118,7 @@ def _curves(trials: list[tuple[str, FrozenTrial]], steps_per_epoch: int) -> pd.D
     everywhere = max(longest.values(), default=0)
     for task, trial in trials:
         if not trial.intermediate_values and trial.value is not None:
-            epoch = longest[task] or everywhere or 1
+            epoch = n_epoch or longest[task] or everywhere or 1
             rows.append((task, trial, epoch, trial.value, epoch))
     return pd.DataFrame(
         {

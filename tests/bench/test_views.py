@@ -78,8 +78,30 @@ def test_each_source_is_measured_in_its_own_unit_and_the_target_is_not(table: Le
     assert np.array_equal(after[[1, 3]], before[[1, 3]])
 
 
+def test_each_source_has_logged_every_fifth_epoch(table: LearningCurveTable) -> None:
+    cut = np.isfinite(cut_sources(table, ["a", "b"], history="thinned", seed=0).curves()[:, 0])
+    assert (np.flatnonzero(cut[0, 0]) == [4, 9, 14, 19, 24]).all()
+    assert (cut[:2] == cut[0, 0]).all()
+    assert cut[2:].all()
+
+
+def test_each_source_has_kept_the_last_reading_of_every_training(table: LearningCurveTable) -> None:
+    curves = table.curves()
+    curves[0, 0, 3, 9:] = curves[1, 0, 4] = np.nan
+    stopped = LearningCurveTable(
+        {"loss": curves}, tasks=table.tasks, configs=table.configs, metrics=[table.metrics["loss"]]
+    )
+    cut = cut_sources(stopped, ["a", "b"], history="finals", seed=0)
+    kept = np.isfinite(cut.curves()[:, 0])
+    assert np.flatnonzero(kept[0, 3]).tolist() == [8]
+    assert np.flatnonzero(kept[0, 5]).tolist() == [T - 1]
+    assert not kept[1, 4].any()
+    assert (lengths(cut)[:2].sum(1) == [N, N - 1]).all()
+    assert kept[2:].all()
+
+
 def test_an_unknown_history_is_refused(table: LearningCurveTable) -> None:
-    with pytest.raises(At2Error, match="histories are 'halved', 'apart', 'few', 'sweeps', 'units'; 'thin' given"):
+    with pytest.raises(At2Error, match="histories are 'halved', 'apart', 'few', 'sweeps'"):
         cut_sources(table, ["a"], history="thin", seed=0)
 
 

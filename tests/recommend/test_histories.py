@@ -97,6 +97,19 @@ def test_epochs_beyond_the_history_stay_open(table: LearningCurveTable) -> None:
     assert lines(recommender, "reading")["epoch 9"][1].endswith("epochs 7 to 9 are extrapolated")
 
 
+def test_first_epochs_that_nobody_logged_are_told() -> None:
+    table = make_table()
+    values = table.curves()
+    values[:, :, :, [0, 1, 3]] = np.nan
+    thinned = LearningCurveTable(
+        {"score": values}, tasks=list(TASKS), configs=table.configs, metrics=[Metric("score", maximize=True)]
+    )
+    used, note = lines(make(thinned), "reading")["epoch 1"]
+    assert not used
+    assert note == "no curve has a reading before epoch 3; what those before it say is left open"
+    assert "epoch 1" not in lines(make(table), "reading")
+
+
 def test_values_that_overflow_are_left_out() -> None:
     table = make_table()
     values = table.curves()

@@ -55,6 +55,18 @@ def test_how_much_of_each_curve_lies_after_its_last_reading() -> None:
     assert not bool(complete(History(*truth())).broken_off.any())
 
 
+def test_how_many_first_epochs_no_source_has_logged() -> None:
+    values, features = truth()
+    values[:, :, :, :2] = NAN
+    values[0, :, 0] = values[1, :, :, 2] = NAN  # one was never run, one source logged later
+    values[2, :, :3, 0] = 0.1  # a few that diverged count as read from the first epoch on
+    done = complete(History(values, features), settings=QUICK)
+    assert done.n_unlogged == 2
+    values[0, :, : N // 2 + 1, 0] = 0.1
+    assert complete(History(values, features), settings=QUICK).n_unlogged == 0
+    assert complete(History(*truth())).n_unlogged == 0
+
+
 def test_how_variances_of_configurations_never_run_go_together() -> None:
     values, features = truth()
     values[0, :, 3:9] = values[2, :, 4] = values[1, :, 2, 5:] = NAN

@@ -114,7 +114,7 @@ def test_only_histories_with_gaps_whose_curves_broke_off_are_told() -> None:
 
     def prior(told: NeverRun) -> torch.Tensor:
         sources = standardize(cut.mean, cut.variance, broken_off=cut.broken_off, never_run=told)
-        return fit_prior(sources, points, T).epoch_covariances[0]
+        return fit_prior(sources, points).epoch_covariances[0]
 
     with_it, without = prior(cut.never_run), prior(replace(cut.never_run, own=None))
     torch.testing.assert_close(with_it[-1, -1], without[-1, -1])

@@ -45,6 +45,10 @@ class TestValues:
         done = rescale_epochs(table(np.array([[[0.1, np.nan, 0.3]] * 2])), 6).curves()[0, 0, 0]
         assert done == pytest.approx([0.1, 0.1, np.nan, np.nan, np.nan, 0.3], nan_ok=True)
 
+    def test_of_final_values_alone_nothing_but_the_end_is_known(self) -> None:
+        done = rescale_epochs(table(np.array([[[0.7]] * 2])), 4).curves()[0, 0, 0]
+        assert done == pytest.approx([np.nan, np.nan, np.nan, 0.7], nan_ok=True)
+
     def test_a_length_that_no_curve_reached(self) -> None:
         done = rescale_epochs(table(np.array([[[0.1, 0.2]] * 2])), 4, lengths={"a": 8})
         assert done.curves()[0, 0, 0] == pytest.approx([0.2, np.nan, np.nan, np.nan], nan_ok=True)
@@ -107,6 +111,8 @@ class TestTheRest:
         curves[1, :, 0] = 0.2
         short = at2.Recommender(table(curves), target="c", budget=at2.Budget(epochs=1)).history_report
         assert "2 shorter than a full training; if 2 epochs are one, at2.rescale_epochs" in str(short)
+        single = at2.Recommender(table(curves[1:, :, :1]), target="c", n_epoch=4, budget=at2.Budget(epochs=1))
+        assert "if 1 epoch is one, at2.rescale_epochs" in str(single.history_report)
         cut = at2.Recommender(table(curves), target="c", n_epoch=2, budget=at2.Budget(epochs=1)).history_report
         assert "2 curves of 2 epochs at most, 4 readings, cut at epoch 2 of 4; at2.rescale_epochs" in str(cut)
         same = rescale_epochs(table(curves), 4)

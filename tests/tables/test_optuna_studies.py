@@ -126,6 +126,18 @@ def test_studies_that_reported_nothing_have_one_epoch() -> None:
     assert from_optuna(one).shape == (1, 1, 2, 1)
 
 
+def test_final_values_stand_after_a_full_training() -> None:
+    one, other = study(), study("b")
+    add(one, {"lr": 0.01}, {}, value=0.5)
+    add(other, {"lr": 0.01}, {1: 0.2, 2: 0.3})
+    add(other, {"lr": 0.02}, {}, value=0.6)
+    table = from_optuna([one, other], n_epoch=4)
+    assert table.n_epoch == 4
+    assert table.curve("a", "a/0").to_dict() == {4: 0.5}
+    assert table.curve("b", "b/0").to_dict() == {1: 0.2, 2: 0.3}
+    assert table.curve("b", "b/1").to_dict() == {4: 0.6}
+
+
 @pytest.mark.parametrize(("steps", "epochs"), [((100, 200, 300), [1, 2, 3]), ((0, 100, 200), [1, 2, 3])])
 def test_steps_are_counted_in_epochs(steps: tuple[int, ...], epochs: list[int]) -> None:
     one = study()
@@ -162,6 +174,7 @@ def test_several_objectives_and_two_directions() -> None:
         ("twice", {}, "two studies are called 'a'"),
         ("one", {"names": ["a"]}, "names= chooses among the studies of a storage"),
         ("one", {"steps_per_epoch": 0}, "positive whole number"),
+        ("one", {"n_epoch": 0}, "n_epoch must be a positive whole number"),
         ("one", {}, "no trial of 1 studies has a value"),
     ],
 )

@@ -65,7 +65,7 @@ def _noise(variance: Tensor, trust: float) -> Tensor:
     return trust * noise + (1.0 - trust) * torch.minimum(noise, generic_noise(len(noise), noise))
 
 
-def less_of_readings(between: Tensor, doubt: float) -> Tensor:
+def less_of_readings(between: Tensor, doubt: float | Tensor) -> Tensor:
     """Return a covariance between columns in which readings say less of the best of the curve.
 
     Completed curves go on as they began, so that what sources with broken-off curves leave of one another says more
@@ -74,7 +74,7 @@ def less_of_readings(between: Tensor, doubt: float) -> Tensor:
 
     Args:
         between: ``Ke``, shape ``(n_column, n_column)``.
-        doubt: How far the correlations are in doubt, in [0, 1].
+        doubt: How far the correlations are in doubt, in [0, 1]; one number, or one for each column.
 
     Returns:
         Tensor of the same shape and diagonal; the same tensor where nothing is in doubt.
@@ -85,7 +85,7 @@ def less_of_readings(between: Tensor, doubt: float) -> Tensor:
         >>> less_of_readings(between, 1.0)[-1].mul(100).round().tolist()
         [20.0, 80.0, 100.0]
     """
-    if doubt == 0.0:
+    if not torch.as_tensor(doubt).any():
         return between
     size = between.diagonal().sqrt()
     correlation = between / torch.outer(size, size)
@@ -110,6 +110,29 @@ def common_covariance(common: Tensor) -> Tensor:
     """
     n_source = common.shape[0]
     return share_of_deviation(n_source) * common.T @ common / n_source
+
+
+def of_unlogged(n_unlogged: int, common: Tensor) -> Tensor:
+    """Return the covariance between columns of how far all curves may start from where completion lets them.
+
+    Where no source has logged the first epochs, nobody knows how low curves start: the earlier the epoch, the further
+    off what completion expects of all of them may be, by a standard deviation of 1 for each e-fold.
+
+    Args:
+        n_unlogged: How many first epochs no source has logged.
+        common: A tensor ``(..., n_column)`` whose size, dtype and device to take.
+
+    Returns:
+        Tensor of shape ``(n_column, n_column)``, in units of ``s^2``; 0 from the first epoch on that was logged.
+
+    Example:
+        >>> import torch
+        >>> of_unlogged(1, torch.zeros(3, dtype=torch.float64)).diagonal().tolist()
+        [0.4804530139182014, 0.0, 0.0]
+    """
+    t = torch.arange(1, common.shape[-1] + 1, dtype=common.dtype, device=common.device)
+    before = ((n_unlogged + 1.0) / t).log().clamp_min(0.0)
+    return torch.outer(before, before)
 
 
 def spread_by_rank(residuals: Tensor, between: Tensor, ranks: Tensor, asked: Tensor) -> Tensor:

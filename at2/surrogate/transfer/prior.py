@@ -17,6 +17,7 @@ from at2.surrogate.transfer.deviation import (
     generic_config_kernel,
     less_of_readings,
     noise_of_readings,
+    of_unlogged,
     spread_by_rank,
 )
 from at2.surrogate.transfer.failures import Failures
@@ -142,15 +143,12 @@ class TargetPrior:
         )
 
 
-def fit_prior(
-    sources: Sources, features: Tensor, n_epoch: int, *, seed: int = 0, own_unit: bool = False
-) -> TargetPrior:
+def fit_prior(sources: Sources, features: Tensor, *, seed: int = 0, own_unit: bool = False) -> TargetPrior:
     """Learn from the sources what to expect of a target.
 
     Args:
         sources: Standardized curves of at least one task.
         features: Encoded configurations, shape ``(n_config, n_feature)``, NaN where inactive.
-        n_epoch: Length of a full training.
         seed: Seed of the choice of configurations on which the kernel is fitted, where there are many.
         own_unit: Whether the target is known to be measured in another unit than the sources; where it lies is then
             a matter of its readings, see `TargetPrior.moved`.
@@ -174,7 +172,8 @@ def fit_prior(
     doubt = 1.0 - believed if sources.n_source > 1 else 0.0  # nothing speaks against a single source
     between = shown + untold.covariance
     noise, usual_noise = (noise_of_readings(part, sources.n_source, trust=believed) for part in (shown, usual))
-    ways = learnt_ways((between, noise), (usual + untold.covariance, usual_noise), n_epoch, doubt)
+    as_usual = (usual + untold.covariance, usual_noise)
+    ways = learnt_ways((between, noise), as_usual, doubt, n_unlogged=sources.n_unlogged)
     together = untold.add_to(_together(residuals, embed(features), shown, doubt, seed=seed), shown)
     counted = shares(z)
     spread, near = _spread(z, residuals, shown)
@@ -186,7 +185,7 @@ def fit_prior(
         mean=rises.bend(consensus(z)) + lift,
         sources=z / math.sqrt(sources.n_source),
         shares=counted,
-        common_covariance=common_covariance(common),
+        common_covariance=common_covariance(common) + of_unlogged(sources.n_unlogged, common),
         rise=rises.rise,
         rise_covariance=rises.covariance,
         together=replace(together, unsure=unsure, size=near),

@@ -38,6 +38,7 @@ class Sources:
             where every task has run them all.
         failures: How configurations failed that learnt on other sources, whose say stands among the curves in the place
             of theirs; None where none did, or it was not asked.
+        n_unlogged: How many first epochs no source has logged.
     """
 
     curves: Tensor
@@ -49,6 +50,7 @@ class Sources:
     kept: Tensor
     never_run: NeverRun | None = None
     failures: Failures | None = None
+    n_unlogged: int = 0
 
     @property
     def n_source(self) -> int:
@@ -67,6 +69,7 @@ def standardize(
     *,
     broken_off: Tensor | None = None,
     never_run: NeverRun | None = None,
+    n_unlogged: int = 0,
     poor_drawn_in: bool = False,
     leads_levelled: bool = False,
     failures_replaced: bool = False,
@@ -80,6 +83,7 @@ def standardize(
         variance: What completion left open, same shape; None for observed curves.
         broken_off: Share of each curve after its last reading, shape ``(n_source, n_config)``; None for whole curves.
         never_run: What completion left open of configurations without any reading; None where there is none.
+        n_unlogged: How many first epochs no source has logged.
         poor_drawn_in: Whether poor values are drawn in further than good ones.
         leads_levelled: Whether a task whose best configuration leads the median one by more than 1.5 standard
             deviations gets a larger unit, in which it leads by 1.5: where few configurations learn anything, they lead
@@ -116,7 +120,7 @@ def standardize(
     columns = known.sum((0, 1)) / max(left.shape[0] * left.shape[1], 1)
     cut = curves.new_zeros(curves.shape[:2]) if broken_off is None else broken_off
     unsure = left[:, :, :-1].mean(2)
-    return Sources(z, location[kept], scale[kept].log(), unsure, columns, cut[kept], kept, told, failures)
+    return Sources(z, location[kept], scale[kept].log(), unsure, columns, cut[kept], kept, told, failures, n_unlogged)
 
 
 def _unit(curves: Tensor, counted: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -132,6 +132,7 @@ class WeightedSources:
                 variance,
                 broken_off=completed.broken_off if best_so_far else None,
                 never_run=completed.never_run,
+                n_unlogged=completed.n_unlogged,
                 poor_drawn_in=drawn_in,
                 leads_levelled=best_so_far,
                 failures_replaced=best_so_far,
@@ -139,7 +140,7 @@ class WeightedSources:
 
         def prior(learnt: Sources) -> TargetPrior:
             features = history.features.to(learnt.curves)
-            return fit_prior(learnt, features, history.n_epoch, seed=seed, own_unit=own_unit)
+            return fit_prior(learnt, features, seed=seed, own_unit=own_unit)
 
         best = sources(best_so_far=True)
         if not best.n_source:

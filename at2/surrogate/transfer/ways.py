@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from at2.surrogate.transfer.deviation import generic_epoch_covariance, generic_noise
+from at2.surrogate.transfer.deviation import generic_epoch_covariance, generic_noise, less_of_readings
 
 _DOUBT = 0.5  # probability that curves go as without sources, where sources do not agree at all
 _APART = (0.25, 0.5)  # of the variance of a value, in what is usual: from there down to there it is told apart
 _ALL_ALIKE = 0.01  # the same, below which most configurations are alike on all sources, and that is no covariance
 _USUALLY = 0.5  # probability that a target deviates as is usual, where that is told apart altogether
-_SILENT = 0.5  # probability, without sources, that the first reading of a curve says nothing of the others
+_SILENT = 0.5  # probability that the first reading of a curve says nothing of the others, where no source tells
 _FIRST_VARIANCES = (0.03, 0.5, 8.0)  # of the first readings then, beside 1.3 or so where they say something
+_JITTER = 1e-6  # relative: without sources the last epoch and the best of a curve are all but the same
 
 
 class Way(NamedTuple):
@@ -53,11 +55,7 @@ def generic_ways(n_epoch: int, like: Tensor) -> list[Way]:
     between, noise = _plain(n_epoch, like)
     if n_epoch == 1:
         return [Way(between, noise)]
-    share = _SILENT / len(_FIRST_VARIANCES)
-    return [
-        Way(between, noise, 1.0 - _SILENT),
-        *(_without_the_first(between, noise, variance, share) for variance in _FIRST_VARIANCES),
-    ]
+    return _first_in_doubt([Way(between, noise)])
 
 
 def _plain(n_epoch: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,26 +63,69 @@ def _plain(n_epoch: int, like: Tensor) -> tuple[Tensor, Tensor]:
     return generic_epoch_covariance(n_epoch, like), generic_noise(n_epoch + 1, like)
 
 
-def _without_the_first(between: Tensor, noise: Tensor, variance: float, probability: float) -> Way:
+def _first_in_doubt(ways: list[Way]) -> list[Way]:
+    """The same, and beside them the first way where the first reading says nothing, as likely as all of these."""
+    share = _SILENT / len(_FIRST_VARIANCES)
+    return [
+        *(way._replace(probability=(1.0 - _SILENT) * way.probability) for way in ways),
+        *(_without_the_first(ways[0], variance, share) for variance in _FIRST_VARIANCES),
+    ]
+
+
+def _without_the_first(way: Way, variance: float, probability: float) -> Way:
     """The same where the first reading is noise of a variance."""
-    between, noise = between.clone(), noise.clone()
+    between, noise = way.covariance.clone(), way.noise.clone()
     between[0, :], between[:, 0] = 0.0, 0.0
     between[0, 0] = noise[0] = variance
     return Way(between, noise, probability)
 
 
-def learnt_ways(shown: tuple[Tensor, Tensor], usual: tuple[Tensor, Tensor], n_epoch: int, doubt: float) -> list[Way]:
+def _begun_as_without_sources(way: Way, n_unlogged: int) -> Way:
+    """The same where first readings go with those after them as without sources, which have not logged them.
+
+    They say less of the best of the curve, though, than a start without sources, which has nothing else, takes them to.
+    """
+    between, noise = way.covariance.clone(), way.noise.clone()
+    first, later = slice(0, n_unlogged), slice(n_unlogged, None)
+    curves = (between - torch.diag(noise))[later, later]
+    plain, plain_noise = _plain_like(between)
+    known = plain[later, later] + _JITTER * between[-1, -1] * torch.eye(len(curves)).to(curves)
+    link = torch.linalg.solve(known, plain[later, first]).T
+    between[first, later] = link @ curves
+    between[later, first] = between[first, later].T
+    between[first, first] = plain[first, first] - link @ (known - curves) @ link.T
+    doubt = torch.zeros_like(noise)
+    doubt[first] = 1.0
+    less = less_of_readings(between, doubt)
+    lost = (between[:, -1].square() - less[:, -1].square()) / between[-1, -1]
+    noise[first] = plain_noise[first] + lost[first]
+    return Way(less, noise, way.probability)
+
+
+def _plain_like(between: Tensor) -> tuple[Tensor, Tensor]:
+    """`_plain`, as large as a covariance in the best of a curve."""
+    plain, noise = _plain(len(between) - 1, between)
+    size = between[-1, -1] / plain[-1, -1]
+    return size * plain, size * noise
+
+
+def learnt_ways(
+    shown: tuple[Tensor, Tensor], usual: tuple[Tensor, Tensor], doubt: float, *, n_unlogged: int = 0
+) -> list[Way]:
     """Return the ways that sources let expect: as they leave one another; where that is in doubt, as without any.
 
     Where most of what sources leave of one another comes from a few configurations that failed on one and not on the
     others, so that no single covariance describes both, also as they usually do: unless most configurations are just
     alike on all sources, which says nothing of how others differ.
 
+    First readings that no source has logged go with those after them as without any, which leaves it open whether the
+    first one says anything.
+
     Args:
         shown: ``Ke`` as the sources leave one another, and what of its diagonal is noise.
         usual: The same without configurations that lie far out.
-        n_epoch: Length of a full training.
         doubt: How little the sources agree, in [0, 1].
+        n_unlogged: How many first epochs no source has logged.
 
     Returns:
         Ways whose probabilities sum to 1.
@@ -92,15 +133,15 @@ def learnt_ways(shown: tuple[Tensor, Tensor], usual: tuple[Tensor, Tensor], n_ep
     between, noise = shown
     ways = [Way(between, noise)]
     if doubt > 0.0:
-        plain, plain_noise = _plain(n_epoch, between)
-        size = between[-1, -1] / plain[-1, -1]
         ways = [
             Way(between, noise, 1.0 - _DOUBT * doubt),
-            Way(size * plain, size * plain_noise, _DOUBT * doubt),
+            Way(*_plain_like(between), _DOUBT * doubt),
         ]
     low, high = _APART
     left = float(usual[0][-1, -1] / between[-1, -1])
     apart = _USUALLY * min(max((high - left) / (high - low), 0.0), 1.0)
     if apart > 0.0 and left > _ALL_ALIKE:
         ways = [*(way._replace(probability=(1.0 - apart) * way.probability) for way in ways), Way(*usual, apart)]
-    return ways
+    if n_unlogged == 0:
+        return ways
+    return _first_in_doubt([_begun_as_without_sources(way, n_unlogged) for way in ways])

@@ -194,7 +194,7 @@ def test_spread_follows_the_ranks() -> None:
 
 
 def test_intervals_widen_where_completion_left_much_open() -> None:
-    prior = fit_prior(standardize(torch.logit(small_curves()[:, 0])), torch.linspace(0, 1, 6).double()[:, None], 5)
+    prior = fit_prior(standardize(torch.logit(small_curves()[:, 0])), torch.linspace(0, 1, 6).double()[:, None])
     assert torch.equal(prior.widened().epoch_covariances, prior.epoch_covariances)  # of whole curves nothing is open
     left = 3.0 * prior.epoch_covariances[0].diagonal() * torch.tensor([0, 0, 0, 0, 1, 1], dtype=torch.float64)
     wide = replace(prior, left_open=left).widened()
@@ -215,7 +215,7 @@ def test_what_completion_left_open_of_a_mean_of_sources_falls_with_their_number(
 
     def unsure(n_source: int) -> float:
         sources = standardize(torch.logit(small_curves(n_source)[:, 0]))
-        told = fit_prior(replace(sources, unsure=torch.ones(n_source, 6, dtype=torch.float64)), features, 5)
+        told = fit_prior(replace(sources, unsure=torch.ones(n_source, 6, dtype=torch.float64)), features)
         return float((told.together.unsure * told.epoch_covariances[0].diagonal().mean()).mean())
 
     assert unsure(2) == pytest.approx(0.5)
@@ -231,7 +231,7 @@ def test_a_source_that_agrees_with_none_and_is_hardly_known_makes_configurations
     def unsure(source: int) -> float:
         variance = torch.zeros_like(curves)
         variance[source] = curves[source].var()
-        return float(fit_prior(standardize(curves, variance), features, 5).together.unsure.mean())
+        return float(fit_prior(standardize(curves, variance), features).together.unsure.mean())
 
     assert 0.0 < unsure(3) < 0.7 * unsure(0)
 
@@ -256,7 +256,7 @@ def test_curves_that_broke_off_say_less_of_how_curves_go() -> None:
 
     def learn(share: float) -> TargetPrior:
         cut = torch.full((4, 6), share, dtype=torch.float64)
-        return fit_prior(standardize(curves, broken_off=cut), features, 5)
+        return fit_prior(standardize(curves, broken_off=cut), features)
 
     def early(prior: TargetPrior) -> float:
         between = prior.epoch_covariances[0]
@@ -266,11 +266,11 @@ def test_curves_that_broke_off_say_less_of_how_curves_go() -> None:
     assert early(whole) > early(half) > early(most)
     torch.testing.assert_close(most.epoch_covariances.diagonal(0, 1, 2), whole.epoch_covariances.diagonal(0, 1, 2))
     assert not bool(most.rise_covariance.any())
-    torch.testing.assert_close(whole.epoch_covariances, fit_prior(standardize(curves), features, 5).epoch_covariances)
+    torch.testing.assert_close(whole.epoch_covariances, fit_prior(standardize(curves), features).epoch_covariances)
 
 
 def test_intervals_widen_with_the_spread_and_decisions_do_not() -> None:
-    prior = fit_prior(standardize(torch.logit(small_curves()[:, 0])), torch.linspace(0, 1, 6).double()[:, None], 5)
+    prior = fit_prior(standardize(torch.logit(small_curves()[:, 0])), torch.linspace(0, 1, 6).double()[:, None])
     wide = replace(prior, spread=torch.linspace(1.0, 3.0, 6, dtype=torch.float64)).widened()
     assert torch.equal(matrix(wide)[0, 0], matrix(prior)[0, 0])
     torch.testing.assert_close(matrix(wide)[5, 5], 9.0 * matrix(prior)[5, 5])
@@ -329,7 +329,7 @@ def test_the_best_of_what_is_known_does_not_rise() -> None:
 
 def test_one_of_many_sources_may_take_the_whole_say_and_that_is_no_reason_for_caution() -> None:
     few, many = (
-        Hypotheses(fit_prior(standardize(torch.logit(small_curves(n)[:, 0])), torch.eye(6).double(), 5), Grid())
+        Hypotheses(fit_prior(standardize(torch.logit(small_curves(n)[:, 0])), torch.eye(6).double()), Grid())
         for n in (4, 12)
     )
     assert bool(few.bound.all())
@@ -400,7 +400,7 @@ def test_curves_may_go_as_without_sources_as_far_as_sources_do_not_agree() -> No
     shared, own = (torch.randn(n, 200, 6, generator=generator, dtype=torch.float64) for n in (1, 4))
     features = torch.rand(200, 2, generator=generator, dtype=torch.float64)
     agreed, doubted, single = (
-        fit_prior(standardize(curves.cummax(-1).values), features, 6) for curves in (shared + 0.3 * own, own, own[:1])
+        fit_prior(standardize(curves.cummax(-1).values), features) for curves in (shared + 0.3 * own, own, own[:1])
     )
     assert agreed.way_probabilities == single.way_probabilities == (1.0,)
     assert doubted.way_probabilities[1] == pytest.approx(0.5, abs=0.1)

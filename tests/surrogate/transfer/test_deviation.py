@@ -63,7 +63,7 @@ def prior_of(n_failed: int, *, stays_at_chance: int = 0) -> TargetPrior:
     if stays_at_chance:
         curves[:, -stays_at_chance:] = -5.0
     noise = 0.01 * torch.randn(4, 60, 6, generator=generator, dtype=torch.float64)
-    return fit_prior(standardize(curves + noise), torch.linspace(0, 1, 60).double()[:, None], 6)
+    return fit_prior(standardize(curves + noise), torch.linspace(0, 1, 60).double()[:, None])
 
 
 def test_where_a_few_fail_on_one_source_curves_may_also_deviate_as_they_usually_do() -> None:
@@ -85,7 +85,7 @@ def test_where_most_configurations_are_just_alike_that_is_not_how_they_usually_d
     generator = torch.Generator().manual_seed(2)
     curves = torch.zeros(3, 60, 6, dtype=torch.float64)
     curves[:, ::10] += 1.0 + torch.rand(3, 6, 1, generator=generator, dtype=torch.float64)  # all others return nothing
-    told = fit_prior(standardize(curves), torch.linspace(0, 1, 60).double()[:, None], 6)
+    told = fit_prior(standardize(curves), torch.linspace(0, 1, 60).double()[:, None])
     assert float(told.epoch_covariances[:, -1, -1].min()) > 0.01 * float(told.epoch_covariances[:, -1, -1].max())
     assert bool(torch.isfinite(matrix(told)).all())
 

@@ -41,7 +41,7 @@ def with_failures(curves: Tensor, *, seed: int = 1) -> tuple[Tensor, Tensor]:
 
 def prior_of(curves: Tensor) -> TargetPrior:
     sources = standardize(curves.cummax(-1).values, failures_replaced=True)
-    return fit_prior(sources, torch.linspace(0, 1, N_CONFIG).double()[:, None], curves.shape[2])
+    return fit_prior(sources, torch.linspace(0, 1, N_CONFIG).double()[:, None])
 
 
 def test_trainings_that_stay_at_the_floor_are_found_where_others_learn() -> None:
@@ -99,7 +99,7 @@ def test_sources_are_measured_and_compared_as_if_nothing_had_failed() -> None:
     good = failed & (torch.arange(N_CONFIG) > 0.5 * N_CONFIG)
     assert float((cleaned.curves[good] - plain.curves[good]).abs().max()) < 0.4
     features = torch.linspace(0, 1, N_CONFIG).double()[:, None]
-    between = [fit_prior(some, features, N_EPOCH).epoch_covariances[0, -1, -1] for some in (cleaned, spoilt)]
+    between = [fit_prior(some, features).epoch_covariances[0, -1, -1] for some in (cleaned, spoilt)]
     assert float(between[0]) < 0.1 * float(between[1])
 
 

@@ -25,7 +25,7 @@ def hypotheses(n_source: int = 3) -> Hypotheses:
     if n_source == 0:
         return Hypotheses(prior_without_sources(history.features, history.n_epoch), GRID)
     sources = standardize(torch.logit(history.mean_over_seeds()))
-    return Hypotheses(fit_prior(sources, history.features, history.n_epoch), GRID)
+    return Hypotheses(fit_prior(sources, history.features), GRID)
 
 
 def all_cells(h: Hypotheses) -> tuple[Tensor, Tensor]:

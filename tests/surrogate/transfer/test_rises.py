@@ -74,7 +74,7 @@ def test_equal_sources_stay_finite() -> None:
 
 def test_a_target_that_does_not_rise_teaches_that_others_will_not_either() -> None:
     curves = curves_with_rises(shared=True)
-    prior = fit_prior(standardize(curves), torch.zeros(N_CONFIG, 1, dtype=torch.float64), N_EPOCH)
+    prior = fit_prior(standardize(curves), torch.zeros(N_CONFIG, 1, dtype=torch.float64))
     riser = int(prior.rise[:, 0].argmax())
     others = prior.rise[:, 0].argsort(descending=True)[1:6].tolist()
     free, fixed = (
@@ -96,6 +96,6 @@ def _expected(prior: TargetPrior, riser: int, others: list[int]) -> float:
 
 def test_only_several_sources_leave_open_how_much_of_their_rises_is_repeated() -> None:
     features = torch.linspace(0, 1, 12, dtype=torch.float64).reshape(6, 2)
-    single, several = (fit_prior(standardize(small_curves(n)[:, 0]), features, 5) for n in (1, 3))
+    single, several = (fit_prior(standardize(small_curves(n)[:, 0]), features) for n in (1, 3))
     assert bool((single.rise_covariance == 0.0).all())
     assert float(several.rise_covariance.diagonal().min()) > 0.0

@@ -110,7 +110,7 @@ def test_an_outlier_is_no_sign_of_another_unit() -> None:
 def test_a_location_is_never_taken_over_from_another_warp() -> None:
     sources, _ = problem()
     features = torch.linspace(0.0, 1.0, 12, dtype=torch.float64)[:, None]
-    prior = fit_prior(standardize(torch.logit(sources[:, 0])), features, 5)
+    prior = fit_prior(standardize(torch.logit(sources[:, 0])), features)
     values = torch.tensor([0.5, 0.6, 0.5, 0.6, 45.0], dtype=torch.float64)
     moved = View(LogitWarp(), location=-7.0)
     view = view_of(values, moved, plain=View(LogitWarp()), prior=prior, largest=1.0)

@@ -43,7 +43,7 @@ def learnt(per_source: int, seed: int = 0) -> tuple[Sources, TargetPrior]:
         values[source, :, order[per_source:]] = float("nan")
     done = complete(History(values, features), warp=IdentityWarp())
     sources = standardize(done.mean, done.variance, never_run=done.never_run)
-    return sources, fit_prior(sources, features, T)
+    return sources, fit_prior(sources, features)
 
 
 def sources_of(told: NeverRun | None) -> Sources:
@@ -109,6 +109,6 @@ def test_a_target_deviates_as_far_as_is_expected_where_sources_ran_few_configura
         true.append(float((left - left.mean()).square().mean()))
         expected.append(float(prior.epoch_covariances[0, -1, -1]))
         features = whole_curves()[1]
-        shown.append(float(fit_prior(replace(sources, never_run=None), features, T).epoch_covariances[0, -1, -1]))
+        shown.append(float(fit_prior(replace(sources, never_run=None), features).epoch_covariances[0, -1, -1]))
     assert 0.4 < sum(expected) / sum(true) < 2.5
     assert sum(shown) < 0.3 * sum(true)

@@ -1,0 +1,92 @@
+"""at2/surrogate/transfer/ways.py: how curves begin where no source has logged it."""
+
+import pytest
+import torch
+
+from at2.surrogate import Belief, History, WeightedSources
+from at2.surrogate.transfer.deviation import generic_epoch_covariance, generic_noise, of_unlogged
+from at2.surrogate.transfer.ways import learnt_ways
+
+S, N, T = 4, 40, 12
+NAN = float("nan")
+
+
+def shown(n_column: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
+    """A covariance between columns, and what of its diagonal is noise."""
+    root = torch.randn(n_column, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    noise = torch.linspace(0.1, 0.3, n_column, dtype=torch.float64)
+    return root @ root.T + torch.diag(noise), noise
+
+
+def test_sources_that_have_logged_all_epochs_say_how_all_of_them_go() -> None:
+    (only,) = learnt_ways(shown(), shown(), 0.0)
+    assert torch.equal(only.covariance, shown()[0])
+    assert not bool(of_unlogged(0, only.noise).any())
+
+
+@pytest.mark.parametrize("n_unlogged", [1, 3, 5])
+@pytest.mark.parametrize("doubt", [0.0, 0.7])
+def test_first_epochs_that_no_source_has_logged_go_with_the_others_as_without_sources(
+    n_unlogged: int, doubt: float
+) -> None:
+    between, noise = shown()
+    ways = learnt_ways((between, noise), (between, noise), doubt, n_unlogged=n_unlogged)
+    assert sum(way.probability for way in ways) == pytest.approx(1.0)
+    later = slice(n_unlogged, None)
+    torch.testing.assert_close(ways[0].covariance[later, later], between[later, later])
+    torch.testing.assert_close(ways[0].noise[later], noise[later])
+    for way in ways:
+        torch.testing.assert_close(way.covariance, way.covariance.T)
+        assert float(torch.linalg.eigvalsh(way.covariance)[0]) > 0.0
+        assert float(torch.linalg.eigvalsh(way.covariance - torch.diag(way.noise))[0]) > -0.01
+    for way in ways[-3:]:
+        assert not bool(way.covariance[0, 1:].any())
+        torch.testing.assert_close(way.noise[0], way.covariance[0, 0])
+
+
+def test_they_say_less_of_the_best_than_a_start_without_sources_takes_them_to() -> None:
+    plain = generic_epoch_covariance(6, shown()[0])
+    noise = generic_noise(7, plain)
+    between = learnt_ways((plain, noise), (plain, noise), 0.0, n_unlogged=3)[0].covariance
+    torch.testing.assert_close(between.diagonal(), plain.diagonal(), rtol=0.05, atol=0.0)
+    assert bool((between[:3, -1] < 0.95 * plain[:3, -1]).all())
+    assert bool((between[:3, -1] > 0.0).all())
+
+
+def test_how_low_all_curves_start_is_left_open_before_the_first_epoch_that_was_logged() -> None:
+    start = of_unlogged(3, torch.zeros(7, dtype=torch.float64))
+    assert bool((start.diagonal()[:3].diff() < 0.0).all())
+    assert not bool(start[3:].any())
+    torch.testing.assert_close(start, start.T)
+
+
+def belief_of(step: int) -> tuple[Belief, torch.Tensor]:
+    """What sources let expect that have logged every so many epochs, and the target's curves: first readings are alike.
+
+    Args:
+        step: After how many epochs sources have logged one.
+    """
+    generator = torch.Generator().manual_seed(1)
+    features = torch.rand(N, 2, generator=generator, dtype=torch.float64)
+    own = 0.2 * torch.randn(S + 1, N, generator=generator, dtype=torch.float64)
+    level = 2.0 * features[:, 0] + own
+    learnt = 1.0 - 0.3 ** torch.arange(T, dtype=torch.float64)
+    start = -3.0 + 0.05 * torch.randn(S + 1, N, 1, generator=generator, dtype=torch.float64)
+    curves = torch.sigmoid(learnt * level[:, :, None] + (1.0 - learnt) * start)
+    values = curves[:S, None].clone()
+    values[:, :, :, [t for t in range(T) if (t + 1) % step]] = NAN
+    return WeightedSources().fit(History(values, features)), curves[S]
+
+
+@pytest.mark.parametrize("step", [1, 4, T])
+def test_a_first_reading_before_any_training_hardly_speaks_against_the_configuration(step: int) -> None:
+    belief, curves = belief_of(step)
+    leader = int(belief.worth().argmax())
+
+    def lead() -> float:
+        values = belief.latent_values()[0]
+        return float(values[leader] - values.mean())
+
+    before = lead()
+    belief.observe(leader, 0, float(curves[leader, 0]))
+    assert lead() > 0.5 * before > 0.2
