@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from at2.errors import TableError
 from at2.surrogate.common_values import Coefficients, learn_loadings, rows_to_learn_from, share
 from at2.surrogate.completed import Completed, NeverRun
 from at2.surrogate.curve_list import CurveList
@@ -43,7 +42,6 @@ _TOTAL = 7800  # cube root of the sum over sources of their cubes
 _FULL_EFFORT = 0.25  # share of a source's curves that are not whole, from which on nothing is saved
 _FEW_CURVES = 2500  # of all sources together: their levels are worked on at once
 _SHORT = 50  # curves of a source, on average, up to which that many of all curves say more than each source by itself
-_LARGEST = 1e100  # larger numbers overflow when squared
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def complete(
     if runs is not None:  # their rows come after those of the grid
         curves = curves.joined(read(runs.mean_over_seeds()), runs.source, history.n_config + runs.config)
         features = torch.cat([features, runs.features])
-    _check(curves)
+    curves.check()
     if poor_drawn_in:
         curves, grid = curves.poor_drawn_in(grid)
     completion = _Completion(curves, embed(features), history.n_config, seed, settings or CompletionSettings())
@@ -160,18 +158,6 @@ def _to_be_reached(grid: Tensor) -> Tensor:
     return torch.where(torch.isfinite(grid), grid, torch.inf).flip(-1).cummin(-1).values.flip(-1)
 
 
-def _check(curves: CurveList) -> None:
-    empty = torch.bincount(curves.source, minlength=curves.n_source) == 0
-    if bool(empty.any()):
-        number = int(torch.nonzero(empty)[0])
-        raise TableError(f"source {number} of the history has no reading at all; leave it out")
-    largest = float(torch.nan_to_num(curves.values).abs().max())
-    if largest > _LARGEST:
-        raise TableError(
-            f"the history holds a value of {largest:.0e}, at most {_LARGEST:.0e} can be used; leave it out"
-        )
-
-
 class _Completion:
     """One run of `complete` on a ragged history; rows of the grid come first, those elsewhere after them."""
 
@@ -187,6 +173,7 @@ class _Completion:
         self.epochs = self._fit_epochs()
         self.factor, self.rest = self.epochs.factor(settings.max_rank)
         self.noise = self.rest + self.epochs.noise
+        self.rank = min(self.factor.shape[1], int(self.curves.length.max()))  # of what a curve says, at most
 
     def without_failed(self) -> tuple[_Completion, Tensor | None]:
         """A completion that learns from the curves that did not fail, and which did; itself and None where none did."""
@@ -246,7 +233,7 @@ class _Completion:
         return fit_epochs(values[shuffled], max_iter=self.settings.max_iter)
 
     def _whiten(self, curves: Tensor) -> WhiteCurves:
-        return whiten(self.curves.values[curves] - self.epochs.mean, self.factor, self.noise)
+        return whiten(self.curves.values[curves] - self.epochs.mean, self.factor, self.noise, rank=self.rank)
 
     def _draw(self, source: int, n: int) -> Tensor:
         """At most `n` curves of a source, in rising order."""

@@ -8,9 +8,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from at2.errors import TableError
 from at2.surrogate.outliers import draw_in_poor, limit
 
 _FENCE = 5.0  # in the distances of the 5 % and 95 % quantiles; readings beyond are drawn in
+_LARGEST = 1e100  # larger numbers overflow when squared
 _MANY = 1_000_000  # readings of a source, of which every so many tell the quantiles
 
 
@@ -55,6 +57,22 @@ class CurveList:
     def __len__(self) -> int:
         """Number of curves."""
         return len(self.values)
+
+    def check(self) -> None:
+        """Refuse what cannot be learnt from.
+
+        Raises:
+            TableError: If a source has no reading at all, or a reading lies beyond 1e100.
+        """
+        empty = torch.bincount(self.source, minlength=self.n_source) == 0
+        if bool(empty.any()):
+            number = int(torch.nonzero(empty)[0])
+            raise TableError(f"source {number} of the history has no reading at all; leave it out")
+        largest = float(torch.nan_to_num(self.values).abs().max())
+        if largest > _LARGEST:
+            raise TableError(
+                f"the history holds a value of {largest:.0e}, at most {_LARGEST:.0e} can be used; leave it out"
+            )
 
     @cached_property
     def length(self) -> Tensor:

@@ -6,14 +6,14 @@
 | K_config | kernel between the n configurations                            | ``(n, n)``         |
 | E        | factor of the epoch kernel, ``K_epoch = E E' + diag(rest)``    | ``(T, q)``         |
 | w        | latent coefficients, ``w ~ N(0, K_config (x) I)``              | ``(n, q)``         |
-| R_i      | symmetric root of the information ``E' M_i D^-1 M_i E``        | ``(q, q)``         |
-| u_i      | whitened reading ``R_i w_i + N(0, I)``                         | ``(q,)``           |
+| R_i      | root of the information, ``R_i' R_i = E' M_i D^-1 M_i E``      | ``(r, q)``         |
+| u_i      | whitened reading ``R_i w_i + N(0, I)``                         | ``(r,)``           |
 
 The model is ``z_i = mean + E w_i + N(0, D)`` on the observed cells, ``D = diag(rest) + noise``. Each curve, whatever
-its mask, says all it has to say about its q coefficients in R_i and u_i, so that one system of size n q replaces one of
-n T. With q = T this is the latent Kronecker process, exactly. With the few directions in which curves really move, the
-dropped ones count as noise, and a direct solution takes the place of conjugate gradients. Mean and variance are both
-exact, with no samples drawn.
+its mask, says all it has to say about its q coefficients in R_i and u_i, so that one system of size n r replaces one of
+n T, where r is q, or the number of readings where no curve has as many. With q = T this is the latent Kronecker
+process, exactly. With the few directions in which curves really move, the dropped ones count as noise, and a direct
+solution takes the place of conjugate gradients. Mean and variance are both exact, with no samples drawn.
 
 References:
     Lin, Ament, Balandat, Bakshy, Scaling Gaussian processes for learning curve prediction via latent Kronecker
@@ -35,8 +35,8 @@ class WhiteCurves:
     """What curves say about their latent coefficients.
 
     Args:
-        roots: R, shape ``(..., n, q, q)``, symmetric and positive semi-definite; zero for a curve without a reading.
-        targets: u, shape ``(..., n, q)``.
+        roots: R, shape ``(..., n, r, q)``; zero for a curve without a reading.
+        targets: u, shape ``(..., n, r)``.
     """
 
     roots: Tensor
@@ -48,17 +48,18 @@ class WhiteCurves:
 
     @property
     def flat_roots(self) -> Tensor:
-        """All roots below each other, ``(..., n q, q)``."""
+        """All roots below each other, ``(..., n r, q)``."""
         return self.roots.flatten(-3, -2)
 
 
-def whiten(curves: Tensor, factor: Tensor, noise: Tensor) -> WhiteCurves:
+def whiten(curves: Tensor, factor: Tensor, noise: Tensor, *, rank: int | None = None) -> WhiteCurves:
     """Compress curves to what they say about their coefficients.
 
     Args:
         curves: Curves with the mean taken off, shape ``(n, n_epoch)``, NaN where nothing was run.
         factor: E, shape ``(n_epoch, q)``.
         noise: D, shape ``(n_epoch,)``, positive.
+        rank: r, at least the number of readings of every curve, or q; None takes q.
 
     Returns:
         Roots and targets; any evidence about K_config in the curves is in them.
@@ -78,13 +79,16 @@ def whiten(curves: Tensor, factor: Tensor, noise: Tensor) -> WhiteCurves:
     roots = values.clamp_min(0.0).sqrt()
     kept = values > 1e-12 * values.amax(1, keepdim=True).clamp_min(1e-300)
     inverse = torch.where(kept, 1.0 / roots.clamp_min(1e-150), torch.zeros_like(roots))
+    if rank is not None and rank < factor.shape[1]:
+        roots, inverse, rows = roots[:, -rank:], inverse[:, -rank:], vectors[:, :, -rank:].mT
+        return WhiteCurves(roots[:, :, None] * rows, inverse * (rows @ pull[:, :, None])[:, :, 0])
     symmetric = (vectors * roots[:, None, :]) @ vectors.mT
     return WhiteCurves(symmetric, (vectors @ (inverse[:, :, None] * (vectors.mT @ pull[:, :, None])))[:, :, 0])
 
 
-def _white_covariance(kernel: Tensor, gram: Tensor, q: int) -> Tensor:
-    """Covariance of all targets, ``I + R (K_config (x) I) R'``, shape ``(..., n q, n q)``; `gram` is ``R R'``."""
-    spread = kernel.repeat_interleave(q, -2).repeat_interleave(q, -1)
+def _white_covariance(kernel: Tensor, gram: Tensor, r: int) -> Tensor:
+    """Covariance of all targets, ``I + R (K_config (x) I) R'``, shape ``(..., n r, n r)``; `gram` is ``R R'``."""
+    spread = kernel.repeat_interleave(r, -2).repeat_interleave(r, -1)
     covariance: Tensor = spread * gram + torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     return covariance
 
@@ -94,8 +98,8 @@ def log_evidence(kernel: Tensor, white: WhiteCurves, gram: Tensor) -> Tensor:
 
     Args:
         kernel: K_config, shape ``(..., n, n)``; one for each of several tasks with the same number of curves.
-        white: The curves, roots ``(..., n, q, q)`` and targets ``(..., n, q)``.
-        gram: ``R R'`` of `flat_roots`, shape ``(..., n q, n q)``, made once.
+        white: The curves, roots ``(..., n, r, q)`` and targets ``(..., n, r)``.
+        gram: ``R R'`` of `flat_roots`, shape ``(..., n r, n r)``, made once.
 
     Returns:
         A scalar tensor, the sum over tasks.
@@ -151,13 +155,13 @@ class LatentPosterior:
     """
 
     def __init__(self, kernel: Tensor, white: WhiteCurves) -> None:
-        n, q = white.targets.shape
+        n, r = white.targets.shape
         flat = white.flat_roots
-        lower = torch.linalg.cholesky(_white_covariance(kernel, flat @ flat.T, q))
-        solved = torch.cholesky_solve(white.targets.reshape(-1, 1), lower).reshape(n, q, 1)
-        self._pull = (white.roots @ solved)[:, :, 0]  # (n, q)
-        inverse = torch.cholesky_inverse(lower).reshape(n, q, n, q)
-        self._gain = torch.einsum("apr,arbs,bsq->pqab", white.roots, inverse, white.roots)
+        lower = torch.linalg.cholesky(_white_covariance(kernel, flat @ flat.T, r))
+        solved = torch.cholesky_solve(white.targets.reshape(-1, 1), lower).reshape(n, r, 1)
+        self._pull = (white.roots.mT @ solved)[:, :, 0]  # (n, q)
+        inverse = torch.cholesky_inverse(lower).reshape(n, r, n, r)
+        self._gain = torch.einsum("arp,arbs,bsq->pqab", white.roots, inverse, white.roots)
 
     def predict(self, cross: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and covariance of the coefficients of some configurations.
@@ -191,8 +195,8 @@ def update_rows(mean: Tensor, covariance: Tensor, white: WhiteCurves) -> tuple[T
     Returns:
         Means and covariances after it.
     """
-    eye = torch.eye(mean.shape[1], dtype=mean.dtype, device=mean.device)
-    side = white.roots @ covariance  # (m, q, q)
-    gain = torch.linalg.solve(eye + side @ white.roots, side).mT
+    eye = torch.eye(white.targets.shape[1], dtype=mean.dtype, device=mean.device)
+    side = white.roots @ covariance  # (m, r, q)
+    gain = torch.linalg.solve(eye + side @ white.roots.mT, side).mT
     surprise = white.targets[:, :, None] - white.roots @ mean[:, :, None]
     return mean + (gain @ surprise)[:, :, 0], covariance - gain @ side

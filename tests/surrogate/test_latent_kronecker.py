@@ -45,6 +45,25 @@ def test_mean_and_covariance_are_those_of_the_dense_process(mask: torch.Tensor, 
         torch.testing.assert_close(factor @ covariance[row] @ factor.T, left[row, :, row, :])
 
 
+def test_curves_of_few_readings_say_as_much_in_fewer_numbers(generator: torch.Generator) -> None:
+    kernel, factor = random_psd(N + 2, generator), torch.randn(T, 3, dtype=torch.float64, generator=generator)
+    curves = torch.randn(N, T, dtype=torch.float64, generator=generator)
+    curves[torch.arange(T) < torch.tensor([2, 3, 3, 4, 2])[:, None]] = NAN
+    in_full, short = (whiten(curves, factor, torch.full((T,), 0.3).double(), rank=rank) for rank in (None, 2))
+    assert short.roots.shape == (N, 2, 3)
+    for one, other in zip(
+        LatentPosterior(kernel[:N, :N], in_full).predict(kernel[:, :N], kernel.diagonal()),
+        LatentPosterior(kernel[:N, :N], short).predict(kernel[:, :N], kernel.diagonal()),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+    start = torch.zeros(N, 3, dtype=torch.float64), torch.eye(3, dtype=torch.float64).expand(N, 3, 3)
+    for one, other in zip(update_rows(*start, in_full), update_rows(*start, short), strict=True):
+        torch.testing.assert_close(one, other)
+    evidence = [log_evidence(kernel[:N, :N], w, w.flat_roots @ w.flat_roots.T) for w in (in_full, short)]
+    torch.testing.assert_close(*evidence)
+
+
 def test_evidence_of_several_tasks_at_once_is_their_sum(generator: torch.Generator) -> None:
     factor = torch.randn(T, T, dtype=torch.float64, generator=generator)
     noise = torch.full((T,), 0.3, dtype=torch.float64)

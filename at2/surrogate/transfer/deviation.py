@@ -65,7 +65,7 @@ def _noise(variance: Tensor, trust: float) -> Tensor:
     return trust * noise + (1.0 - trust) * torch.minimum(noise, generic_noise(len(noise), noise))
 
 
-def less_of_readings(between: Tensor, doubt: float | Tensor) -> Tensor:
+def less_of_readings(between: Tensor, doubt: float) -> Tensor:
     """Return a covariance between columns in which readings say less of the best of the curve.
 
     Completed curves go on as they began, so that what sources with broken-off curves leave of one another says more
@@ -74,7 +74,7 @@ def less_of_readings(between: Tensor, doubt: float | Tensor) -> Tensor:
 
     Args:
         between: ``Ke``, shape ``(n_column, n_column)``.
-        doubt: How far the correlations are in doubt, in [0, 1]; one number, or one for each column.
+        doubt: How far the correlations are in doubt, in [0, 1].
 
     Returns:
         Tensor of the same shape and diagonal; the same tensor where nothing is in doubt.
@@ -85,7 +85,7 @@ def less_of_readings(between: Tensor, doubt: float | Tensor) -> Tensor:
         >>> less_of_readings(between, 1.0)[-1].mul(100).round().tolist()
         [20.0, 80.0, 100.0]
     """
-    if not torch.as_tensor(doubt).any():
+    if doubt == 0.0:
         return between
     size = between.diagonal().sqrt()
     correlation = between / torch.outer(size, size)

@@ -173,7 +173,8 @@ def fit_prior(sources: Sources, features: Tensor, *, seed: int = 0, own_unit: bo
     between = shown + untold.covariance
     noise, usual_noise = (noise_of_readings(part, sources.n_source, trust=believed) for part in (shown, usual))
     as_usual = (usual + untold.covariance, usual_noise)
-    ways = learnt_ways((between, noise), as_usual, doubt, n_unlogged=sources.n_unlogged)
+    size = float(z[:, :, -1].var(1, correction=0).mean())
+    ways = learnt_ways((between, noise), as_usual, doubt, n_unlogged=sources.n_unlogged, size=size)
     together = untold.add_to(_together(residuals, embed(features), shown, doubt, seed=seed), shown)
     counted = shares(z)
     spread, near = _spread(z, residuals, shown)

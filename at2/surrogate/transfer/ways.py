@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from at2.surrogate.transfer.deviation import generic_epoch_covariance, generic_noise, less_of_readings
+from at2.surrogate.transfer.deviation import generic_epoch_covariance, generic_noise
 
 _DOUBT = 0.5  # probability that curves go as without sources, where sources do not agree at all
 _APART = (0.25, 0.5)  # of the variance of a value, in what is usual: from there down to there it is told apart
@@ -80,37 +80,39 @@ def _without_the_first(way: Way, variance: float, probability: float) -> Way:
     return Way(between, noise, probability)
 
 
-def _begun_as_without_sources(way: Way, n_unlogged: int) -> Way:
+def _begun_as_without_sources(way: Way, n_unlogged: int, size: float) -> Way:
     """The same where first readings go with those after them as without sources, which have not logged them.
 
-    They say less of the best of the curve, though, than a start without sources, which has nothing else, takes them to.
+    How curves get to their values is then not shared with sources: they deviate on the way by a part of how far values
+    lie apart (their variance is the size), not of how far sources leave them.
     """
     between, noise = way.covariance.clone(), way.noise.clone()
     first, later = slice(0, n_unlogged), slice(n_unlogged, None)
     curves = (between - torch.diag(noise))[later, later]
-    plain, plain_noise = _plain_like(between)
-    known = plain[later, later] + _JITTER * between[-1, -1] * torch.eye(len(curves)).to(curves)
+    plain, plain_noise = _of_size(max(size, float(between[-1, -1])), between)
+    known = plain[later, later] + _JITTER * plain[-1, -1] * torch.eye(len(curves)).to(curves)
     link = torch.linalg.solve(known, plain[later, first]).T
     between[first, later] = link @ curves
     between[later, first] = between[first, later].T
     between[first, first] = plain[first, first] - link @ (known - curves) @ link.T
-    doubt = torch.zeros_like(noise)
-    doubt[first] = 1.0
-    less = less_of_readings(between, doubt)
-    lost = (between[:, -1].square() - less[:, -1].square()) / between[-1, -1]
-    noise[first] = plain_noise[first] + lost[first]
-    return Way(less, noise, way.probability)
+    noise[first] = plain_noise[first]
+    return Way(between, noise, way.probability)
 
 
-def _plain_like(between: Tensor) -> tuple[Tensor, Tensor]:
-    """`_plain`, as large as a covariance in the best of a curve."""
+def _of_size(size: float, between: Tensor) -> tuple[Tensor, Tensor]:
+    """`_plain` in the place of a covariance, where the best of a curve has a variance of that size."""
     plain, noise = _plain(len(between) - 1, between)
-    size = between[-1, -1] / plain[-1, -1]
-    return size * plain, size * noise
+    factor = size / plain[-1, -1]
+    return factor * plain, factor * noise
 
 
 def learnt_ways(
-    shown: tuple[Tensor, Tensor], usual: tuple[Tensor, Tensor], doubt: float, *, n_unlogged: int = 0
+    shown: tuple[Tensor, Tensor],
+    usual: tuple[Tensor, Tensor],
+    doubt: float,
+    *,
+    n_unlogged: int = 0,
+    size: float = 1.0,
 ) -> list[Way]:
     """Return the ways that sources let expect: as they leave one another; where that is in doubt, as without any.
 
@@ -126,6 +128,7 @@ def learnt_ways(
         usual: The same without configurations that lie far out.
         doubt: How little the sources agree, in [0, 1].
         n_unlogged: How many first epochs no source has logged.
+        size: Variance of values between configurations, in the units of the covariances; asked for where there are any.
 
     Returns:
         Ways whose probabilities sum to 1.
@@ -135,7 +138,7 @@ def learnt_ways(
     if doubt > 0.0:
         ways = [
             Way(between, noise, 1.0 - _DOUBT * doubt),
-            Way(*_plain_like(between), _DOUBT * doubt),
+            Way(*_of_size(float(between[-1, -1]), between), _DOUBT * doubt),
         ]
     low, high = _APART
     left = float(usual[0][-1, -1] / between[-1, -1])
@@ -144,4 +147,4 @@ def learnt_ways(
         ways = [*(way._replace(probability=(1.0 - apart) * way.probability) for way in ways), Way(*usual, apart)]
     if n_unlogged == 0:
         return ways
-    return _first_in_doubt([_begun_as_without_sources(way, n_unlogged) for way in ways])
+    return _first_in_doubt([_begun_as_without_sources(way, n_unlogged, size) for way in ways])
