@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from at2.surrogate.kernels import ConfigKernel
@@ -49,3 +50,9 @@ class Completed:
     broken_off: Tensor
     never_run: NeverRun | None = None
     n_unlogged: int = 0
+
+    @property
+    def variance_where_logged(self) -> Tensor:
+        """The variances, but 0 at first epochs that no source has logged."""
+        first = torch.arange(self.n_unlogged, device=self.variance.device)
+        return self.variance.index_fill(2, first, 0.0)

@@ -62,6 +62,8 @@ def test_how_many_first_epochs_no_source_has_logged() -> None:
     values[2, :, :3, 0] = 0.1  # a few that diverged count as read from the first epoch on
     done = complete(History(values, features), settings=QUICK)
     assert done.n_unlogged == 2
+    assert not bool(done.variance_where_logged[:, :, :2].any())
+    assert torch.equal(done.variance_where_logged[:, :, 2:], done.variance[:, :, 2:])
     values[0, :, : N // 2 + 1, 0] = 0.1
     assert complete(History(values, features), settings=QUICK).n_unlogged == 0
     assert complete(History(*truth())).n_unlogged == 0

@@ -126,10 +126,11 @@ class WeightedSources:
         def sources(*, best_so_far: bool) -> Sources:
             drawn_in = best_so_far and unlimited  # intervals of poor readings need them as they are
             completed = complete(history, warp=warp, best_so_far=best_so_far, poor_drawn_in=drawn_in, seed=seed)
-            variance = None if completed.exact else completed.variance
+            # before the first epoch that was logged curves go as without sources: intervals need not be wider for it
+            variance = completed.variance if best_so_far else completed.variance_where_logged
             return standardize(
                 completed.mean,
-                variance,
+                None if completed.exact else variance,
                 broken_off=completed.broken_off if best_so_far else None,
                 never_run=completed.never_run,
                 n_unlogged=completed.n_unlogged,
