@@ -54,5 +54,6 @@ class Completed:
     @property
     def variance_where_logged(self) -> Tensor:
         """The variances, but 0 at first epochs that no source has logged."""
-        first = torch.arange(self.n_unlogged, device=self.variance.device)
-        return self.variance.index_fill(2, first, 0.0)
+        if self.n_unlogged == 0:
+            return self.variance
+        return self.variance.index_fill(2, torch.arange(self.n_unlogged, device=self.variance.device), 0.0)

@@ -52,10 +52,8 @@ def generic_ways(n_epoch: int, like: Tensor) -> list[Way]:
         >>> [round(float(way.covariance[0, 0]), 2) for way in ways], [float(way.covariance[0, -1]) for way in ways[1:]]
         ([1.3, 0.03, 0.5, 8.0], [0.0, 0.0, 0.0])
     """
-    between, noise = _plain(n_epoch, like)
-    if n_epoch == 1:
-        return [Way(between, noise)]
-    return _first_in_doubt([Way(between, noise)])
+    ways = [Way(*_plain(n_epoch, like))]
+    return ways if n_epoch == 1 else _first_in_doubt(ways)
 
 
 def _plain(n_epoch: int, like: Tensor) -> tuple[Tensor, Tensor]:
