@@ -101,7 +101,8 @@ def test_each_source_has_kept_the_last_reading_of_every_training(table: Learning
 
 
 def test_an_unknown_history_is_refused(table: LearningCurveTable) -> None:
-    with pytest.raises(At2Error, match="histories are 'halved', 'apart', 'few', 'sweeps'"):
+    known = "'halved', 'apart', 'few', 'sweeps', 'thinned', 'finals', 'units'"
+    with pytest.raises(At2Error, match=f"histories are {known}; 'thin' given"):
         cut_sources(table, ["a"], history="thin", seed=0)
 
 
