@@ -74,6 +74,11 @@ class WeightedBelief:
         """Log density of all readings so far, in latent units, up to a constant that their number alone decides."""
         return self._posterior.log_evidence()
 
+    @property
+    def surprise(self) -> float:
+        """By how many standard deviations the readings surprise even the hypothesis that they fit best."""
+        return self._posterior.surprise()
+
     def observe(self, config: int, epoch: int, value: float) -> None:
         """Condition on one reading, given in oriented user units."""
         latent = self._draw_in(self._read(value))

@@ -177,7 +177,7 @@ class Posterior:
         h, s = self.hypotheses, self.hypotheses.scales
         if h.prior.has_own_unit:
             s = self._likely_unit() * s
-        self.log_likelihood = self._log_likelihood(s)
+        self._scales, self.log_likelihood = s, self._log_likelihood(s)
         power = min(self.temper, 1.0 / (1.0 + self._n_real / self.count))
         joint = torch.softmax((power * self.log_likelihood + self._log_prior()).flatten(), 0)
         joint = joint.reshape(len(h), -1)
@@ -188,8 +188,12 @@ class Posterior:
 
     def _log_likelihood(self, s: Tensor) -> Tensor:
         """Log density of the readings under each hypothesis and scale, ``(n_hypothesis, n)``, up to a constant."""
+        return -0.5 * self._squares(s) - self._log_det[:, None] - self._n_real * s.log()
+
+    def _squares(self, s: Tensor) -> Tensor:
+        """Sum of the squared innovations under each hypothesis and scale, ``(n_hypothesis, n)``."""
         aa, ab, bb = (self._quadratic[:, k, None] for k in range(3))
-        return -0.5 * (aa / s**2 - 2.0 * ab / s + bb) - self._log_det[:, None] - self._n_real * s.log()
+        return aa / s**2 - 2.0 * ab / s + bb
 
     def _likely_unit(self) -> Tensor:
         """What the grid of scales is centred at where each task has its own unit, in units of the prior's scale.
@@ -205,6 +209,15 @@ class Posterior:
     def _log_prior(self) -> Tensor:
         joint: Tensor = self.hypotheses.log_prior[:, None] + self.hypotheses.log_prior_scale
         return joint
+
+    def surprise(self) -> float:
+        """Return by how many standard deviations the readings surprise even the likeliest hypothesis and scale.
+
+        Under it the squares of n innovations sum to n, with a standard deviation of ``sqrt(2 n)``.
+        """
+        n = self._n_real
+        likeliest = int((self.log_likelihood + self._log_prior()).argmax())
+        return (float(self._squares(self._scales).flatten()[likeliest]) - n) / math.sqrt(2.0 * n) if n else 0.0
 
     def log_evidence(self) -> float:
         """Log density of the readings, the hypotheses averaged over; up to a constant that n alone decides."""

@@ -143,7 +143,9 @@ class TargetPrior:
         )
 
 
-def fit_prior(sources: Sources, features: Tensor, *, seed: int = 0, own_unit: bool = False) -> TargetPrior:
+def fit_prior(
+    sources: Sources, features: Tensor, *, seed: int = 0, own_unit: bool = False, doubted: bool = False
+) -> TargetPrior:
     """Learn from the sources what to expect of a target.
 
     Args:
@@ -152,6 +154,7 @@ def fit_prior(sources: Sources, features: Tensor, *, seed: int = 0, own_unit: bo
         seed: Seed of the choice of configurations on which the kernel is fitted, where there are many.
         own_unit: Whether the target is known to be measured in another unit than the sources; where it lies is then
             a matter of its readings, see `TargetPrior.moved`.
+        doubted: Whether how curves go on the sources is in doubt, however much they agree.
 
     Returns:
         The prior.
@@ -161,7 +164,7 @@ def fit_prior(sources: Sources, features: Tensor, *, seed: int = 0, own_unit: bo
     put_in = _put_in(sources, weights)
     rises = learn_rises(z, left).doubted(put_in)
     common, residuals = split_common(left, weights)
-    believed = trust(z, sources.unsure_if_never_run)
+    believed = 0.0 if doubted else trust(z, sources.unsure_if_never_run)
     untold = untold_of(sources, weights, put_in=_put_in(sources, _of_those_run(sources, weights)))
 
     def covariance(own: Tensor) -> Tensor:
@@ -169,7 +172,7 @@ def fit_prior(sources: Sources, features: Tensor, *, seed: int = 0, own_unit: bo
 
     shown = covariance(residuals)
     usual = covariance(usual_part(left, weights)) if sources.n_source > 1 and z.shape[1] >= _MANY else shown
-    doubt = 1.0 - believed if sources.n_source > 1 else 0.0  # nothing speaks against a single source
+    doubt = 1.0 - believed if sources.n_source > 1 or doubted else 0.0  # nothing speaks against a single source
     between = shown + untold.covariance
     noise, usual_noise = (noise_of_readings(part, sources.n_source, trust=believed) for part in (shown, usual))
     as_usual = (usual + untold.covariance, usual_noise)

@@ -1,8 +1,9 @@
-"""A belief whose units are settled again where the target's readings ask for it."""
+"""A belief whose view of the target is settled again where its readings ask for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from at2.surrogate.transfer.belief import WeightedBelief
 from at2.surrogate.transfer.view import View
 from at2.surrogate.warp import Warp
 
+_SURPRISING = 8.0  # standard deviations, from which on curves are unlike those of the sources
+
 
 class SettlingBelief:
     """A `WeightedBelief` that is made anew, and told all readings again, whenever they ask for another view.
@@ -19,7 +22,8 @@ class SettlingBelief:
     Args:
         view: How the target is seen before the first reading.
         make: Makes what is believed under a view before the first reading.
-        see: Chooses the view by the values read so far, ``(n,)``, and the view in use.
+        see: Chooses the view by the values read so far, ``(n,)``, and the view in use; whether curves surprise is not
+            its matter.
     """
 
     def __init__(
@@ -58,21 +62,22 @@ class SettlingBelief:
         """Condition on one reading, given in oriented user units."""
         self._readings = (*self._readings, (config, epoch, value))
         values = torch.tensor([v for *_, v in self._readings if v is not None], dtype=torch.float64)
-        view = self._see(values, self._view)
+        view = replace(self._see(values, self._view), surprising=self._view.surprising)
         if view == self._view:
             self._inner.observe(config, epoch, value)
         else:
-            self._view = view
-            self._start_anew()
+            self._start_anew(view)
+        if not view.surprising and self._inner.surprise > _SURPRISING:
+            self._start_anew(replace(view, surprising=True))
 
     def fantasize(self, config: int, epoch: int) -> None:
         """Condition on a reading that is still out, as if it came back just as expected."""
         self._readings = (*self._readings, (config, epoch, None))
         self._inner.fantasize(config, epoch)
 
-    def _start_anew(self) -> None:
-        """Condition on the readings so far once more, under the view in use."""
-        self._inner = self._make(self._view)
+    def _start_anew(self, view: View) -> None:
+        """Condition on the readings so far once more, under another view."""
+        self._view, self._inner = view, self._make(view)
         for config, epoch, value in self._readings:
             if value is None:
                 self._inner.fantasize(config, epoch)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Protocol
 
 from torch import Tensor
 
@@ -25,12 +25,11 @@ from at2.surrogate.warp import IdentityWarp, LogitWarp, Warp, choose_warp
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class _Learnt:
-    """What sources say of curves of the best reading so far, and, made when asked for, of readings."""
+class _Priors(Protocol):
+    """What sources let expect of a target, each made when it is first asked for."""
 
-    values: TargetPrior
-    readings: Callable[[], TargetPrior]
+    def __call__(self, *, best_so_far: bool, doubted: bool) -> TargetPrior:
+        """Return the prior of curves of the best reading so far, or of readings; doubted as in `fit_prior`."""
 
 
 @dataclass(frozen=True)
@@ -87,17 +86,18 @@ class WeightedSources:
         learnt = self._learn(history, warp, seed=seed) if history.n_source else None
         if learnt is None:
             return self._alone(history, warp)
+        expected = learnt(best_so_far=True, doubted=False)
         plain, largest = View(warp), max(float(source.abs().max()) for source in readings)
 
         @cache
-        def of_another_unit() -> _Learnt:
+        def of_another_unit() -> _Priors:
             return self._learn(history, IdentityWarp(), seed=seed, own_unit=True) or learnt
 
         def make(view: View) -> WeightedBelief:
             return self._related(of_another_unit() if view.own_unit else learnt, view)
 
         def see(values: Tensor, now: View) -> View:
-            view = view_of(values, now, plain=plain, prior=learnt.values, largest=largest)
+            view = view_of(values, now, plain=plain, prior=expected, largest=largest)
             if view.own_unit and not now.own_unit:
                 _LOG.warning(
                     "the readings of the target do not look like those of its sources: is the metric in another unit "
@@ -107,22 +107,27 @@ class WeightedSources:
 
         return SettlingBelief(plain, make=make, see=see)
 
-    def _related(self, learnt: _Learnt, view: View) -> WeightedBelief:
+    def _related(self, learnt: _Priors, view: View) -> WeightedBelief:
         """What sources let expect under a view."""
 
-        def over(prior: TargetPrior) -> Hypotheses:
-            return Hypotheses(prior if view.location is None else prior.moved(view.location), self.grid)
+        def over(*, best_so_far: bool) -> TargetPrior:
+            prior = learnt(best_so_far=best_so_far, doubted=view.surprising)
+            return prior if view.location is None else prior.moved(view.location)
 
-        readings = cache(lambda: Posterior(over(learnt.readings().widened()), temper=1.0, count=self.count))
-        return WeightedBelief(
-            Posterior(over(learnt.values), temper=self.temper, reach=self.reach), view.warp, readings=readings
-        )
+        @cache
+        def readings() -> Posterior:
+            wide = Hypotheses(over(best_so_far=False).widened(), self.grid)
+            return Posterior(wide, temper=1.0, count=self.count)
+
+        values = Hypotheses(over(best_so_far=True), self.grid)
+        return WeightedBelief(Posterior(values, temper=self.temper, reach=self.reach), view.warp, readings=readings)
 
     @staticmethod
-    def _learn(history: History, warp: Warp, *, seed: int, own_unit: bool = False) -> _Learnt | None:
+    def _learn(history: History, warp: Warp, *, seed: int, own_unit: bool = False) -> _Priors | None:
         """Learn from the sources, or None where they say nothing: all curves of a task are alike."""
         unlimited = not isinstance(warp, LogitWarp)  # a loss may diverge, a share cannot
 
+        @cache
         def sources(*, best_so_far: bool) -> Sources:
             drawn_in = best_so_far and unlimited  # intervals of poor readings need them as they are
             completed = complete(history, warp=warp, best_so_far=best_so_far, poor_drawn_in=drawn_in, seed=seed)
@@ -139,21 +144,15 @@ class WeightedSources:
                 failures_replaced=best_so_far,
             )
 
-        def prior(learnt: Sources) -> TargetPrior:
-            features = history.features.to(learnt.curves)
-            return fit_prior(learnt, features, seed=seed, own_unit=own_unit)
-
-        best = sources(best_so_far=True)
-        if not best.n_source:
-            return None
-        values = prior(best)
-
         @cache
-        def readings() -> TargetPrior:
-            read = sources(best_so_far=False)
-            return prior(read) if read.n_source else values
+        def prior(*, best_so_far: bool, doubted: bool) -> TargetPrior:
+            told = sources(best_so_far=best_so_far)
+            if not told.n_source:
+                told = sources(best_so_far=True)
+            features = history.features.to(told.curves)
+            return fit_prior(told, features, seed=seed, own_unit=own_unit, doubted=doubted)
 
-        return _Learnt(values=values, readings=readings)
+        return prior if sources(best_so_far=True).n_source else None
 
     def _alone(self, history: History, warp: Warp) -> Belief:
         """What is believed without sources."""

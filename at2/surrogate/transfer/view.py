@@ -1,4 +1,4 @@
-"""How a target is seen: by the sources' scale and location, or, where its readings do not fit them, by its own."""
+"""How a target is seen: as its sources let expect, or, where its readings do not fit them, by its own."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ class View:
         warp: Map from oriented user units to latent units.
         own_unit: Whether the target is measured in another unit than the sources.
         location: Where its readings lie, in latent units; None where sources say so.
+        surprising: Whether its curves are unlike those of its sources, and may go as without any.
     """
 
     warp: Warp
     own_unit: bool = False
     location: float | None = None
+    surprising: bool = False
 
 
 def is_time_to_settle(n: int) -> bool:
