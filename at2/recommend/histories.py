@@ -34,7 +34,8 @@ MAX_GRID = 1000
 """Configurations of the history that a belief covers at most; those beyond are learnt from, but not recommended."""
 
 _BYTES_OF_CELL = 120  # epoch of a curve, at the peak of a fit; measured where most were never run (docs/benchmarks.md)
-_LARGEST = 1e100  # what is larger overflows when squared
+LARGEST = 1e100
+"""Size of the largest reading that is used; what is larger overflows when squared."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def read_history(
     runs = table.runs(rows, metric)
     _mind_memory(len(runs.task), len(rows), len(records), n_epoch)
     values = _fit_length(runs.values if table.get_metric(metric).maximize else -runs.values, n_epoch)
-    huge = np.abs(values) > _LARGEST
+    huge = np.abs(values) > LARGEST
     values[huge] = np.nan
     _keep_diverged(values, (runs.status == RunStatus.DIVERGED) | huge.any(2), runs.task)
     read = np.isfinite(values).any(axis=(1, 2))
@@ -285,7 +286,7 @@ def _of_other_length(length: Integers, n_epoch: int, longest: int) -> str:
 def _value_findings(table: LearningCurveTable, rows: Sequence[int], values: Floats, n_huge: int) -> list[Finding]:
     findings, n_epoch = [], values.shape[2]
     if n_huge:
-        findings.append(Finding("reading", "overflow", False, n_huge, f"{n_huge} beyond {_LARGEST:.0e}"))
+        findings.append(Finding("reading", "overflow", False, n_huge, f"{n_huge} beyond {LARGEST:.0e}"))
     status = table.status[list(rows)]
     far = "used as far as they went"
     for code, word, use in (

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from at2.errors import TableError, UnknownNameError
 from at2.recommend.candidates import Candidates, Chosen, SampledCandidates, own_space, plain_id, sort_candidates
-from at2.recommend.histories import MAX_GRID, PastRuns, choose_grid, read_history, rename_columns
+from at2.recommend.histories import LARGEST, MAX_GRID, PastRuns, choose_grid, read_history, rename_columns
 from at2.recommend.query import ConfigId
 from at2.recommend.report import Finding, HistoryReport
 from at2.recommend.twins import match_new, merge_twins
@@ -78,6 +78,10 @@ class Problem:
     def sign(self) -> float:
         """What turns a told metric into one where larger is better: 1 or -1."""
         return 1.0 if self.maximize else -1.0
+
+    def oriented(self, value: float) -> float:
+        """Return a metric that was told as one where larger is better, and no larger than can be reckoned with."""
+        return self.sign * min(max(value, -LARGEST), LARGEST)
 
 
 def build_problem(

@@ -186,7 +186,7 @@ class Recommender:
         for result in self._run.ledger.told[self._n_observed :]:
             if result.value is not None:
                 config = self.problem.rows[result.query.config_id]
-                self._belief.observe(config, result.query.epoch - 1, self.problem.sign * result.value)
+                self._belief.observe(config, result.query.epoch - 1, self.problem.oriented(result.value))
             self._n_observed += 1
         return self._belief
 

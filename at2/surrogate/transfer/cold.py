@@ -12,7 +12,7 @@ from at2.surrogate.transfer.belief import WeightedBelief
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.transfer.settling import SettlingBelief
 from at2.surrogate.transfer.view import View, is_time_to_settle
-from at2.surrogate.warp import AffineWarp, LogitWarp, LogWarp, ShiftedLogWarp, Warp, choose_warp
+from at2.surrogate.warp import AffineWarp, IdentityWarp, LogitWarp, LogWarp, ShiftedLogWarp, Warp, choose_warp
 
 _LARGEST_SHARE = -1.0  # the poorest that an error rate can be
 _STRAIGHT = 4.0  # medians of a loss, up to which it is seen on a line that is about straight
@@ -37,7 +37,8 @@ def cold_belief(warp: Warp, *, values: Callable[[], Posterior], readings: Callab
 def _unit_of(values: Tensor) -> Warp:
     """Log odds for shares; for any other metric, what makes the readings of order 1.
 
-    A loss above 1 has no upper end: trainings that diverge must not set the unit of those that do not.
+    A loss above 1 has no upper end: trainings that diverge must not set the unit of those that do not, nor must a score
+    that stands for one that crashed.
     """
     warp = choose_warp(values)
     if isinstance(warp, LogitWarp):
@@ -46,7 +47,7 @@ def _unit_of(values: Tensor) -> Warp:
     if isinstance(warp, LogWarp) and float(values.min()) < _LARGEST_SHARE and float(centre) < 0.0:
         shifted = ShiftedLogWarp(float(centre), shift=-_STRAIGHT * float(centre))
         return replace(shifted, unit=float(_spread(shifted.forward(values))) or 1.0)
-    unit = (values - centre).abs().mean()
+    unit = _spread(values) if isinstance(warp, IdentityWarp) else (values - centre).abs().mean()
     return AffineWarp(float(centre), float(unit) or abs(float(centre)) or 1.0)
 
 

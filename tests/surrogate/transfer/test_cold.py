@@ -74,6 +74,16 @@ def test_odd_readings_leave_it_finite(values: list[float]) -> None:
     assert bool(torch.isfinite(belief.predict().std).all())
 
 
+@pytest.mark.parametrize("crashed", [-1e2, -1e9, -1e30])
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_a_score_that_stands_for_a_crash_does_not_set_the_unit_of_the_others(crashed: float, scale: float) -> None:
+    belief = WeightedSources().fit(EMPTY)
+    for config, score in enumerate((0.3, 0.7, 0.5, crashed, 0.6, 0.4)):
+        belief.observe(config, 0, scale * score - (scale > 1.0))
+    assert int(belief.worth().argmax()) == 1
+    assert float(belief.values().mean[1]) < 2.0 * scale  # 31 and more was expected
+
+
 def test_a_fork_settles_apart() -> None:
     belief = WeightedSources().fit(EMPTY)
     belief.observe(0, 0, 3.0)
