@@ -149,7 +149,7 @@ def _play_all(plan: MisleadingPlan, case: Case) -> tuple[Case, list[tuple[str, i
 
 def _play(table: LearningCurveTable, case: Case, sources: list[str], budget_epochs: int) -> tuple[float, float]:
     """Regret in the end, and whether the first source has the largest weight; NaN if there are not several."""
-    from at2.bench.objective import TableObjective
+    from at2.bench.objective import TableObjective, play
     from at2.recommend import Budget, Recommender
     from at2.surrogate.transfer.settling import SettlingBelief
 
@@ -159,9 +159,7 @@ def _play(table: LearningCurveTable, case: Case, sources: list[str], budget_epoc
     tuner = Recommender(
         table, target=case.target, sources=sources, candidates=candidates, budget=budget, seed=case.tuner_seed
     )
-    while (query := tuner.ask()) is not None:
-        shown = objective.measure(query.config_id, query.epoch)
-        tuner.tell(query, shown.value, failed=shown.failed, seconds=shown.seconds)
+    play(tuner, objective)
     belief, found = tuner.belief, float("nan")
     if len(sources) > 1 and isinstance(belief, SettlingBelief):
         found = float(int(belief.source_weights().mean.argmax()) == 0)

@@ -10,6 +10,7 @@ from at2.tables.frames import plain_value
 from at2.tables.schema import RunStatus
 
 if TYPE_CHECKING:
+    from at2.recommend import Tuner
     from at2.tables import LearningCurveTable
 
 
@@ -108,6 +109,18 @@ class TableObjective:
         best = float(self._best_of_config[self._table.config_index(config_id)])
         return 1.0 if np.isnan(best) else self._normalize(best)
 
+    def gap(self, config_id: object) -> float:
+        """Give how far a configuration lies below the best one, in units of how far the median one does; at most 1.
+
+        Where the worst diverged to a billion, nothing else is as plain in units of that.
+        """
+        own = float(self._best_of_config[self._table.config_index(config_id)])
+        unit = self._best - float(np.nanmedian(self._best_of_config))
+        gap = self._best - own
+        if np.isnan(own) or gap >= unit > 0.0:
+            return 1.0
+        return gap / unit if unit > 0.0 else float(gap > 0.0)
+
     def regret_of_value(self, value: float) -> float:
         """Give the normalized regret of stopping with a measured value of the metric."""
         return self._normalize(self._sign * value)
@@ -123,6 +136,18 @@ class TableObjective:
 
     def _normalize(self, oriented: float) -> float:
         return 0.0 if self._spread == 0 else (self._best - oriented) / self._spread
+
+
+def play(tuner: "Tuner", objective: TableObjective) -> None:
+    """Ask, measure and tell until the tuner has enough.
+
+    Args:
+        tuner: Who tunes.
+        objective: The target.
+    """
+    while (query := tuner.ask()) is not None:
+        shown = objective.measure(query.config_id, query.epoch)
+        tuner.tell(query, shown.value, failed=shown.failed, seconds=shown.seconds)
 
 
 def _best_of_rows(oriented: np.ndarray) -> np.ndarray:

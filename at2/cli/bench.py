@@ -11,6 +11,7 @@ import click
 from at2.bench.plan import DATABASES
 from at2.cli.beliefs import calibration, misleading
 from at2.cli.control_speed import control
+from at2.cli.drawn import drawn
 from at2.cli.options import record_option
 from at2.cli.regret import regret
 from at2.cli.scale import scale
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
 @click.group()
 def bench() -> None:
-    """Measure at2: regret beside its rivals', speed, growth, calibration, bad sources, stopping, workers, reports."""
+    """Measure at2: regret, speed, growth, calibration, bad sources, drawn collections, stopping, workers, reports."""
 
 
 bench.add_command(regret)
 bench.add_command(utility)
 bench.add_command(calibration)
 bench.add_command(misleading)
+bench.add_command(drawn)
 bench.add_command(scale)
 bench.add_command(control)
 bench.add_command(workers)

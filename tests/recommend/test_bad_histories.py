@@ -69,7 +69,10 @@ def tables(draw: st.DrawFn) -> LearningCurveTable:
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    table=tables(), readings=st.lists(st.sampled_from([0.0, 0.4, 0.41, 1.0, 55.0, -3.0, 1e30, -1e30, 1e300, -1e300]), min_size=1, max_size=5)
+    table=tables(),
+    readings=st.lists(
+        st.sampled_from([0.0, 0.4, 0.41, 1.0, 55.0, -3.0, 1e30, -1e30, 1e300, -1e300]), min_size=1, max_size=5
+    ),
 )
 def test_a_bad_history_gives_finite_answers(table: LearningCurveTable, readings: list[float]) -> None:
     tune(table, readings)
