@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from at2.recommend.ledger import SearchState
-from at2.surrogate import Belief, Warp, gauss_hermite
+from at2.surrogate import Belief, Warp, gauss_hermite, normal_density, normal_share
 
 LOOKAHEADS = (1, 2, 3, 5, 8, 13, 21, 34, 55)
 _FURTHEST = -30.0  # standard deviations below a value; numbers are exact up to there
@@ -114,9 +114,7 @@ def expected_improvement(standardized: Tensor) -> Tensor:
         >>> expected_improvement(torch.tensor([0.0, 40.0], dtype=torch.float64))
         tensor([ 0.3989, 40.0000], dtype=torch.float64)
     """
-    density = torch.exp(-0.5 * standardized.square()) / math.sqrt(2.0 * math.pi)
-    improvement: Tensor = standardized * torch.special.ndtr(standardized) + density
-    return improvement
+    return standardized * normal_share(standardized) + normal_density(standardized)
 
 
 def metric_improvement(warp: Warp, best: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
@@ -141,7 +139,7 @@ def metric_improvement(warp: Warp, best: Tensor, mean: Tensor, variance: Tensor)
     """
     std = variance.clamp_min(1e-300).sqrt()
     standardized = ((mean - best) / std).clamp_min(_FURTHEST)
-    probability = torch.special.ndtr(standardized)
+    probability = normal_share(standardized)
     further = std * expected_improvement(standardized) / probability
     improvement: Tensor = probability * (warp.inverse(best + further) - warp.inverse(best))
     return improvement.clamp_min(0.0)

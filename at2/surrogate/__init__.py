@@ -10,6 +10,7 @@ from at2.surrogate.history import History, RunCurves
 from at2.surrogate.hypothesis import Hypothesis, ScalePrior, pooled_scale_prior
 from at2.surrogate.kronecker_gp import KroneckerGP
 from at2.surrogate.mixture import MixtureBelief
+from at2.surrogate.normal import normal_density, normal_share
 from at2.surrogate.posterior import GridPosterior
 from at2.surrogate.registry import make_surrogate, surrogate_names
 from at2.surrogate.transfer import WeightedSources
@@ -36,6 +37,8 @@ __all__ = [
     "choose_warp",
     "gauss_hermite",
     "make_surrogate",
+    "normal_density",
+    "normal_share",
     "pooled_scale_prior",
     "surrogate_names",
     "unwarp_moments",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
+
+from at2.surrogate.normal import normal_density, normal_share
 
 
 def at_least(floor: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of ``max(X, floor)`` for Gaussian X, elementwise; a floor of minus infinity changes nothing."""
     std = variance.clamp_min(1e-24).sqrt()
     u = ((mean - floor) / std).clamp(-30.0, 30.0)
-    density, share = torch.exp(-0.5 * u.square()) / math.sqrt(2.0 * math.pi), torch.special.ndtr(u)
+    density, share = normal_density(u), normal_share(u)
     rise = std * (u * share + density)  # E max(X - floor, 0)
     square = variance * ((1.0 + u.square()) * share + u * density)
     limited = torch.isfinite(floor) & (u < 8.0)

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from at2.surrogate.normal import normal_share
+
 _HALVINGS = 40  # from a bracket of some standard deviations to 1e-12 of it
 _LEAST_VARIANCE = 1e-24
 
@@ -40,7 +42,7 @@ def mixture_quantile(weights: Tensor, mean: Tensor, variance: Tensor, probabilit
     low, high = ends.amin(0), ends.amax(0)  # the quantile of a mixture lies among those of its parts
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
-        below = (share * torch.special.ndtr((middle - mean) / std)).sum(0) < probability
+        below = (share * normal_share((middle - mean) / std)).sum(0) < probability
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     result: Tensor = 0.5 * (low + high)
     return result

@@ -14,7 +14,7 @@ from at2.recommend.acquisition import (
     share_in_part,
 )
 from at2.surrogate import IdentityWarp, LogitWarp, Warp
-from at2.surrogate.warp import LogWarp
+from at2.surrogate.warp import AffineWarp, LogWarp
 
 
 def test_expected_rise_is_what_sampling_gives() -> None:
@@ -45,12 +45,13 @@ def test_an_improvement_of_the_metric_is_what_sampling_gives(warp: Warp) -> None
     torch.testing.assert_close(metric_improvement(warp, best, mean, std.square()), sampled, rtol=0.1, atol=1e-5)
 
 
-def test_an_improvement_far_off_is_small_and_in_order() -> None:
-    mean, best = torch.tensor([-1e30, -1e3, -9.0, -8.0, 1.0]).double(), torch.tensor(1.0).double()
-    found = metric_improvement(LogWarp(), best, mean, torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0]).double())
+@pytest.mark.parametrize("warp", [IdentityWarp(), AffineWarp(3.0, 0.1), LogWarp(), LogitWarp()])
+def test_an_improvement_far_off_is_small_and_in_order(warp: Warp) -> None:
+    mean, best = torch.tensor([-1e30, -1e3, -11.0, -9.0, -8.0, 1.0]).double(), torch.tensor(1.0).double()
+    found = metric_improvement(warp, best, mean, torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, 0.0]).double())
     assert bool(torch.isfinite(found).all())
-    assert found.tolist() == [*sorted(found[:4].tolist()), pytest.approx(0.0, abs=1e-12)]
-    assert float(found[3]) < 1e-18
+    assert found.tolist() == [*sorted(found[:5].tolist()), pytest.approx(0.0, abs=1e-12)]
+    assert 0.0 < float(found[2]) < float(found[3]) < float(found[4]) < 1e-18
 
 
 class Losses:
@@ -66,6 +67,23 @@ def test_poor_losses_promise_less_than_good_ones_however_little_is_known_of_them
     ones = torch.ones(5, dtype=torch.float64)
     state = SearchState(torch.zeros(5).long(), torch.full((5,), 4), ones > 0, ones, 0 * ones, 0.0)
     assert rank_by_promise(Losses(), state).tolist() == [1, 3, 4, 0, 2]
+
+
+class Scores:
+    """Latent values of a score: two good ones, and poor ones of which that is known well."""
+
+    warp = IdentityWarp()
+
+    def latent_values(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.tensor([-7.0, 1.5, -30.0, 2.0, 1.2]).double(), torch.tensor(
+            [0.4, 0.5, 1e-3, 0.1, 0.5]
+        ).double() ** 2
+
+
+def test_configurations_that_are_known_to_be_poor_come_last() -> None:
+    ones = torch.ones(5, dtype=torch.float64)
+    state = SearchState(torch.zeros(5).long(), torch.full((5,), 4), ones > 0, ones, 0 * ones, 0.0)
+    assert rank_by_promise(Scores(), state).tolist() == [1, 3, 4, 0, 2]
 
 
 def test_lookaheads_end_at_the_horizon() -> None:

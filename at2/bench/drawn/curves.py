@@ -27,6 +27,7 @@ _SPEED = (0.2, 0.6)  # standard deviation of the log of how fast curves go
 _TIME = 0.15  # of a training, in which a usual curve goes most of its way
 _START = 1.2  # where curves start, if levels lie between 0 and 1
 _LATE, _FLAT = 3.0, 4 / 3  # times that, until a late curve is halfway, and until one leaves its plateau
+_CUT = ("halved", "sweeps")  # histories in which trainings were stopped
 _DROPS = (0.5, 0.8)  # of a training, after which the learning rate falls
 
 
@@ -66,16 +67,34 @@ def draw_table(traits: Traits) -> LearningCurveTable:
     gone = _diverged(traits, surface, rng)
     values[gone] = np.nan if traits.diverged == "missing" else metric.poor * rng.uniform(1.0, 1.1, int(gone.sum()))
     sources = [f"source{k}" for k in range(traits.n_source)]
-    table = tables.LearningCurveTable(
-        {traits.metric: values[:, None]},
-        tasks=[*sources, TARGET],
-        configs=_configs(points, choice),
-        metrics=[tables.Metric(traits.metric, maximize=metric.maximize)],
-        name=f"drawn {traits.seed}",
-    )
-    if traits.kept == "whole":
-        return table
-    return cut_sources(table, sources, history=traits.kept, seed=traits.seed)
+
+    def table_of(curves: np.ndarray, status: np.ndarray | None = None) -> LearningCurveTable:
+        return tables.LearningCurveTable(
+            {traits.metric: curves},
+            tasks=[*sources, TARGET],
+            configs=_configs(points, choice),
+            metrics=[tables.Metric(traits.metric, maximize=metric.maximize)],
+            status=status,
+            name=f"drawn {traits.seed}",
+        )
+
+    curves = values[:, None]
+    if traits.kept != "whole":
+        curves = cut_sources(table_of(curves), sources, history=traits.kept, seed=traits.seed).curves()
+    return table_of(curves, _status(traits, curves, gone[:, None]))
+
+
+def _status(traits: Traits, curves: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """How each run ended, ``(n_task, 1, n_config)``: one that was cut before it diverged was stopped early."""
+    from at2.tables import RunStatus
+
+    read = np.isfinite(curves)
+    last = np.maximum(gone.argmax(-1) - 1, 0)[..., None]  # epoch before it diverged, if it did
+    ran_on = np.take_along_axis(read, last, -1)[..., 0] if traits.kept in _CUT else read.any(-1)
+    status = np.where(read.any(-1), RunStatus.OK, RunStatus.NOT_RUN)
+    diverged = gone.any(-1) & ran_on & (traits.diverged == "missing")
+    stopped = read.any(-1) & ~read[..., -1] & ~diverged
+    return np.where(diverged, RunStatus.DIVERGED, np.where(stopped, RunStatus.STOPPED_EARLY, status))
 
 
 def _configs(points: np.ndarray, choice: np.ndarray) -> pd.DataFrame:
