@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the first one.")
 @click.option("--budgets", type=NumberList(), default="25,100", show_default=True, help="Budgets in epochs.")
 @click.option("--rivals", type=CommaList(), default=None, help="Who plays.  [default: at2, the rules and Hyperband]")
+@click.option("--alone", is_flag=True, help="Without the sources; then beside ASHA, halving and random search.")
 @click.option("--by", type=CommaList(), default="kept", show_default=True, help="Traits by which to split the table.")
 @click.option("--jobs", type=click.IntRange(min=0), default=2, show_default=True, help="Processes; or 0.")
 @record_option("drawn.csv")
@@ -27,6 +28,7 @@ def drawn(
     first: int,
     budgets: tuple[int, ...],
     rivals: tuple[str, ...] | None,
+    alone: bool,
     by: tuple[str, ...],
     jobs: int,
     record: Path,
@@ -37,12 +39,12 @@ def drawn(
     """
     from rich.progress import Progress
 
-    from at2.bench.drawn.contest import RIVALS, DrawnPlan, measure_drawn, summarize_drawn
+    from at2.bench.drawn.contest import DrawnPlan, measure_drawn, summarize_drawn
     from at2.bench.drawn.traits import check_traits
     from at2.tables.formats import write_frame_file
 
     check_traits(by)
-    plan = DrawnPlan(collections, first, rivals or RIVALS, budgets)
+    plan = DrawnPlan(collections, first, rivals, budgets, with_sources=not alone)
     with Progress(transient=True) as progress:
         task = progress.add_task("collections", total=collections)
         frame = measure_drawn(plan, jobs=jobs, on_collection=lambda _: progress.advance(task))

@@ -112,6 +112,14 @@ def test_every_collection_is_played_by_all_under_every_budget(monkeypatch: pytes
     assert summary.groupby("budget_epochs")["won"].sum().tolist() == pytest.approx([1.0, 1.0])
 
 
+def test_sources_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("at2.bench.drawn.contest.draw_traits", lambda seed: replace(SMALL, seed=seed))
+    frame = measure_drawn(DrawnPlan(1, 3, budgets_epochs=(30,), with_sources=False), jobs=0)
+    assert frame["rival"].tolist() == ["at2", "hyperband", "asha", "successive-halving", "random-search"]
+    with pytest.raises(At2Error, match="source"):
+        measure_drawn(DrawnPlan(1, 3, ("mean-final",), (30,), with_sources=False), jobs=0)
+
+
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(BudgetError, match="at least one budget of 1 epoch or more is wanted"):
         DrawnPlan(budgets_epochs=(25, 0))

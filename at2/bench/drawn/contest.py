@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from at2.tables import LearningCurveTable
 
 RIVALS = ("at2", "mean-final", "shortlist-5x10", "shortlist-8x4", "shortlist-16x2", "hyperband")
+ALONE = ("at2", "hyperband", "asha", "successive-halving", "random-search")
+"""Who plays if nothing else is said, with the sources of a collection and without."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,9 @@ class DrawnPlan:
     Args:
         n_collection: Number of collections; their seeds count up from ``first``.
         first: Seed of the first one.
-        rivals: Names of `at2.rivals.registry`, and ``"at2"``.
+        rivals: Names of `at2.rivals.registry`, and ``"at2"``; None takes `RIVALS`, or `ALONE` without sources.
         budgets_epochs: Budgets; each is played by itself.
+        with_sources: Whether the sources of a collection are shown.
 
     Raises:
         BudgetError: If there is no budget, or one is not positive.
@@ -41,18 +44,24 @@ class DrawnPlan:
 
     n_collection: int = 100
     first: int = 0
-    rivals: tuple[str, ...] = RIVALS
+    rivals: tuple[str, ...] | None = None
     budgets_epochs: tuple[int, ...] = (25, 100)
+    with_sources: bool = True
 
     def __post_init__(self) -> None:
         """Check budgets and rivals."""
         if not self.budgets_epochs or min(self.budgets_epochs) < 1:
             raise BudgetError(f"at least one budget of 1 epoch or more is wanted, {self.budgets_epochs} given")
-        if self.n_collection < 1 or not self.rivals:
+        if self.n_collection < 1 or not self.played:
             raise At2Error(
                 f"at least one collection and one rival are wanted, {self.n_collection}, {self.rivals} given"
             )
-        check_rivals([rival for rival in self.rivals if rival != "at2"])
+        check_rivals([rival for rival in self.played if rival != "at2"])
+
+    @property
+    def played(self) -> tuple[str, ...]:
+        """Who plays."""
+        return (RIVALS if self.with_sources else ALONE) if self.rivals is None else self.rivals
 
 
 def measure_drawn(
@@ -89,22 +98,23 @@ def _play_all(plan: DrawnPlan, seed: int) -> tuple[Traits, list[dict[str, Any]]]
     traits = draw_traits(seed)
     table = draw_table(traits)
     objective = TableObjective(table, TARGET)
+    sources = [f"source{k}" for k in range(traits.n_source)] if plan.with_sources else []
     results = []
     for epochs in plan.budgets_epochs:
-        for rival in plan.rivals:
-            tuner = _tuner(rival, table, Budget(epochs=epochs), seed)
+        for rival in plan.played:
+            tuner = _tuner(rival, table, sources, Budget(epochs=epochs), seed)
             play(tuner, objective)
             gap = objective.gap(tuner.recommend().config_id)
             results.append({"budget_epochs": epochs, "rival": rival, "gap": gap})
     return traits, results
 
 
-def _tuner(name: str, table: LearningCurveTable, budget: Budget, seed: int) -> Tuner:
+def _tuner(name: str, table: LearningCurveTable, sources: list[str], budget: Budget, seed: int) -> Tuner:
     from at2.recommend import Recommender
 
     if name == "at2":
-        return Recommender(table, target=TARGET, budget=budget, seed=seed)
-    return make_rival(name, table, target=TARGET, budget=budget, seed=seed)
+        return Recommender(table, target=TARGET, sources=sources, budget=budget, seed=seed)
+    return make_rival(name, table, target=TARGET, sources=sources, budget=budget, seed=seed)
 
 
 def _lost(seed: int) -> tuple[Traits, list[dict[str, Any]]]:
