@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from at2.cli.beliefs import show_rows
-from at2.cli.options import CommaList, NumberList, record_option
+from at2.cli.options import CommaList, NumberList, record_option, summary_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--alone", is_flag=True, help="Without the sources; then beside ASHA, halving and random search.")
 @click.option("--by", type=CommaList(), default="kept", show_default=True, help="Traits by which to split the table.")
 @click.option("--jobs", type=click.IntRange(min=0), default=2, show_default=True, help="Processes; or 0.")
+@summary_option
 @record_option("drawn.csv")
 def drawn(
     collections: int,
@@ -31,12 +32,14 @@ def drawn(
     alone: bool,
     by: tuple[str, ...],
     jobs: int,
+    summary: Path | None,
     record: Path,
 ) -> None:
     """Measure at2 and rivals on random collections: tasks, curves, metrics and gaps of many kinds.
 
     The gap is how far the recommended configuration lies below the best one, in units of how far the median one does.
     """
+    import pandas as pd
     from rich.progress import Progress
 
     from at2.bench.drawn.contest import DrawnPlan, measure_drawn, summarize_drawn
@@ -49,9 +52,12 @@ def drawn(
         task = progress.add_task("collections", total=collections)
         frame = measure_drawn(plan, jobs=jobs, on_collection=lambda _: progress.advance(task))
     write_frame_file(frame, record / "drawn.csv")
-    _show("All collections", summarize_drawn(frame), ())
-    for name in by:
-        _show(f"By {name}", summarize_drawn(frame, (name,)), (name,))
+    standings = [summarize_drawn(frame), *(summarize_drawn(frame, (name,)) for name in by)]
+    _show("All collections", standings[0], ())
+    for name, part in zip(by, standings[1:], strict=True):
+        _show(f"By {name}", part, (name,))
+    if summary is not None:
+        write_frame_file(pd.concat(standings), summary)
     click.echo(f"{len(frame)} rows in {record / 'drawn.csv'}")
 
 

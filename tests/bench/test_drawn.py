@@ -132,10 +132,12 @@ def test_what_makes_no_sense_is_refused() -> None:
 def test_the_command_writes_and_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("at2.bench.drawn.contest.draw_traits", lambda seed: replace(SMALL, seed=seed))
     command = ["bench", "drawn", "--collections", "2", "--budgets", "4", "--jobs", "0", "--record", str(tmp_path)]
-    result = CliRunner().invoke(cli, [*command, "--rivals", "at2,shortlist-3x1", "--by", "metric"])
+    some = ["--rivals", "at2,shortlist-3x1", "--by", "metric", "--summary", str(tmp_path / "summary.csv")]
+    result = CliRunner().invoke(cli, [*command, *some])
     assert result.exit_code == 0, result.output
     assert "By metric" in result.stdout
     assert len(pd.read_csv(tmp_path / "drawn.csv")) == 4
+    assert pd.read_csv(tmp_path / "summary.csv")["metric"].isna().tolist() == [True, True, False, False]
     result = CliRunner().invoke(cli, [*command, "--by", "colour"])
     assert result.exit_code == 1
     assert "no trait 'colour'" in result.output
