@@ -57,7 +57,7 @@ def drawn(
     for name, part in zip(by, standings[1:], strict=True):
         _show(f"By {name}", part, (name,))
     if summary is not None:
-        write_frame_file(pd.concat(standings), summary)
+        write_frame_file(pd.concat(standings, ignore_index=True), summary)
     click.echo(f"{len(frame)} rows in {record / 'drawn.csv'}")
 
 
