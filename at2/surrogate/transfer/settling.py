@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from at2.surrogate.belief import Component, Prediction
 from at2.surrogate.transfer.belief import WeightedBelief
 from at2.surrogate.transfer.view import View
 from at2.surrogate.warp import Warp
+
+_LOG = logging.getLogger(__name__)
 
 _SURPRISING = 8.0  # standard deviations, from which on curves are unlike those of the sources
 
@@ -68,6 +71,9 @@ class SettlingBelief:
         else:
             self._start_anew(view)
         if not view.surprising and self._inner.surprise > _SURPRISING:
+            _LOG.info(
+                "the curves of the target are unlike those of its sources: from here on they may go as without any"
+            )
             self._start_anew(replace(view, surprising=True))
 
     def fantasize(self, config: int, epoch: int) -> None:

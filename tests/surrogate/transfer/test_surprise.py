@@ -1,5 +1,6 @@
 """Targets whose curves are unlike those of all sources: they may then go as without any."""
 
+import logging
 import math
 
 import pytest
@@ -37,8 +38,12 @@ def told(target: Tensor) -> SettlingBelief:
 
 
 @pytest.mark.parametrize("rise", [18.0, 12.0])
-def test_curves_that_rise_earlier_than_those_of_the_source_are_not_expected_to_rise_for_ever(rise: float) -> None:
+def test_curves_that_rise_earlier_than_those_of_the_source_are_not_expected_to_rise_for_ever(
+    rise: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="at2")
     belief = told(late_curves(rise, seed=1))
+    assert caplog.text.count("unlike those of its sources") == 1
     means = torch.stack([component.value_mean() for component in belief.components])
     assert float((belief.weights @ means).max()) < 10.0  # log odds; the truth is 3, and 48 and 201 were expected
     assert belief.doubt == 1.0
