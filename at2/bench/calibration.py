@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from at2.bench.cases import cached_table, check_chosen, left_of, play_cases
+from at2.bench.objective import TableObjective, play
 from at2.bench.protocols import PROTOCOLS, Protocol
 from at2.errors import At2Error, BudgetError
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-    from at2.bench.objective import TableObjective
     from at2.bench.protocols import Case
     from at2.recommend import Recommender
 
@@ -129,7 +129,6 @@ def _band_name(low: float, high: float) -> str:
 def _play(plan: CalibrationPlan, case: Case) -> tuple[Case, list[tuple[str, str, str, int, float, float]]]:
     from botorch.exceptions.errors import ModelFittingError
 
-    from at2.bench.objective import TableObjective
     from at2.recommend import Budget, Recommender
 
     table = cached_table(plan.database)
@@ -163,11 +162,10 @@ def _play(plan: CalibrationPlan, case: Case) -> tuple[Case, list[tuple[str, str,
 def _observe(tuner: Recommender, objective: TableObjective) -> np.ndarray:
     """Play the tuner to the end; returns its readings (larger is better), ``(n_config, n_epoch)``, NaN elsewhere."""
     readings = np.full((tuner.problem.history.n_config, objective.n_epoch), np.nan)
-    while (query := tuner.ask()) is not None:
-        shown = objective.measure(query.config_id, query.epoch)
-        tuner.tell(query, shown.value, failed=shown.failed, seconds=shown.seconds)
-        if shown.value is not None:
-            readings[tuner.problem.rows[query.config_id], query.epoch - 1] = tuner.problem.sign * shown.value
+    play(tuner, objective)
+    for told in tuner.told:
+        if told.value is not None:
+            readings[tuner.problem.rows[told.query.config_id], told.query.epoch - 1] = tuner.problem.sign * told.value
     return readings
 
 

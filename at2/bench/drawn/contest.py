@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from at2.bench.drawn.curves import TARGET, draw_table
 from at2.bench.drawn.traits import Traits, draw_traits
@@ -117,7 +117,7 @@ def _tuner(name: str, table: LearningCurveTable, sources: list[str], budget: Bud
     return make_rival(name, table, target=TARGET, sources=sources, budget=budget, seed=seed)
 
 
-def _lost(seed: int) -> tuple[Traits, list[dict[str, Any]]]:
+def _lost(seed: int) -> NoReturn:
     raise At2Error(f"the process that played collection {seed} died (killed for memory, or a crash)")
 
 

@@ -52,8 +52,8 @@ def draw_table(traits: Traits) -> LearningCurveTable:
         traits: What it is like.
 
     Returns:
-        A table of one metric and seed with the tasks ``source0``, ``source1``, ... and ``target``, whose curves are
-        whole but for readings after a training diverged.
+        A table of one metric and seed with the tasks ``source0``, ``source1``, ... and ``target``. Of the sources it
+        holds what is kept, of the target all but what would have come after a training diverged.
     """
     from at2 import tables
 
@@ -91,10 +91,11 @@ def _status(traits: Traits, curves: np.ndarray, gone: np.ndarray) -> np.ndarray:
     read = np.isfinite(curves)
     last = np.maximum(gone.argmax(-1) - 1, 0)[..., None]  # epoch before it diverged, if it did
     ran_on = np.take_along_axis(read, last, -1)[..., 0] if traits.kept in _CUT else read.any(-1)
-    status = np.where(read.any(-1), RunStatus.OK, RunStatus.NOT_RUN)
-    diverged = gone.any(-1) & ran_on & (traits.diverged == "missing")
-    stopped = read.any(-1) & ~read[..., -1] & ~diverged
-    return np.where(diverged, RunStatus.DIVERGED, np.where(stopped, RunStatus.STOPPED_EARLY, status))
+    status = np.full(read.shape[:-1], RunStatus.NOT_RUN)
+    status[read.any(-1)] = RunStatus.STOPPED_EARLY
+    status[read[..., -1]] = RunStatus.OK
+    status[gone.any(-1) & ran_on & (traits.diverged == "missing")] = RunStatus.DIVERGED
+    return status
 
 
 def _configs(points: np.ndarray, choice: np.ndarray) -> pd.DataFrame:
