@@ -30,7 +30,7 @@ def cold_belief(warp: Warp, *, values: Callable[[], Posterior], readings: Callab
     return SettlingBelief(
         View(warp, surprising=True),  # there is nothing that curves could be unlike
         make=lambda view: WeightedBelief(values(), view.warp, readings=readings),
-        see=lambda values, now: View(_unit_of(values)) if is_time_to_settle(len(values)) else now,
+        see=lambda values, _, now: View(_unit_of(values)) if is_time_to_settle(len(values)) else now,
     )
 
 

@@ -25,12 +25,12 @@ class SettlingBelief:
     Args:
         view: How the target is seen before the first reading.
         make: Makes what is believed under a view before the first reading.
-        see: Chooses the view by the values read so far, ``(n,)``, and the view in use; whether curves surprise is not
-            its matter.
+        see: Chooses the view by the values read so far, ``(n,)``, the best of each one's curve until then, ``(n,)``,
+            and the view in use; whether curves surprise is not its matter.
     """
 
     def __init__(
-        self, view: View, *, make: Callable[[View], WeightedBelief], see: Callable[[Tensor, View], View]
+        self, view: View, *, make: Callable[[View], WeightedBelief], see: Callable[[Tensor, Tensor, View], View]
     ) -> None:
         self._view, self._make, self._see = view, make, see
         self._inner = make(view)
@@ -64,8 +64,7 @@ class SettlingBelief:
     def observe(self, config: int, epoch: int, value: float) -> None:
         """Condition on one reading, given in oriented user units."""
         self._readings = (*self._readings, (config, epoch, value))
-        values = torch.tensor([v for *_, v in self._readings if v is not None], dtype=torch.float64)
-        view = replace(self._see(values, self._view), surprising=self._view.surprising)
+        view = replace(self._see(*_told(self._readings), self._view), surprising=self._view.surprising)
         if view == self._view:
             self._inner.observe(config, epoch, value)
         else:
@@ -141,3 +140,15 @@ class SettlingBelief:
     def latent_values(self) -> tuple[Tensor, Tensor]:
         """Return mean and variance of values in latent units (see `WeightedBelief.latent_values`)."""
         return self._inner.latent_values()
+
+
+def _told(readings: Sequence[tuple[int, int, float | None]]) -> tuple[Tensor, Tensor]:
+    """Values that came back, in order, and the best of each one's curve until then, each ``(n,)``."""
+    values, best = [], []
+    of_curve: dict[int, float] = {}
+    for config, _, value in readings:
+        if value is not None:
+            of_curve[config] = max(value, of_curve.get(config, value))
+            values.append(value)
+            best.append(of_curve[config])
+    return torch.tensor(values, dtype=torch.float64), torch.tensor(best, dtype=torch.float64)

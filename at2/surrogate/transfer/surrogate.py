@@ -96,8 +96,8 @@ class WeightedSources:
         def make(view: View) -> WeightedBelief:
             return self._related(of_another_unit() if view.own_unit else learnt, view)
 
-        def see(values: Tensor, now: View) -> View:
-            view = view_of(values, now, plain=plain, prior=expected, largest=largest)
+        def see(values: Tensor, best: Tensor, now: View) -> View:
+            view = view_of(values, best, now, plain=plain, prior=expected, largest=largest)
             if view.own_unit and not now.own_unit:
                 _LOG.warning(
                     "the readings of the target do not look like those of its sources: is the metric in another unit "

@@ -42,11 +42,13 @@ def is_time_to_settle(n: int) -> bool:
     return n <= _FIRST or n & (n - 1) == 0
 
 
-def view_of(values: Tensor, now: View, *, plain: View, prior: TargetPrior, largest: float) -> View:
+def view_of(values: Tensor, best: Tensor, now: View, *, plain: View, prior: TargetPrior, largest: float) -> View:
     """Choose the view by what has been read so far.
 
     Args:
         values: Readings of the target in oriented user units, ``(n,)``, at least one.
+        best: The best reading of each one's curve until then, ``(n,)``; where the target lies is said by these, since
+            a training that diverged says nothing of that.
         now: The view in use.
         plain: The view that the sources suggest.
         prior: What they let expect under it.
@@ -58,13 +60,13 @@ def view_of(values: Tensor, now: View, *, plain: View, prior: TargetPrior, large
     """
     settled = is_time_to_settle(len(values))
     if _is_foreign(values, plain.warp, largest):
-        location = float(values.median()) if settled or now.warp == plain.warp else now.location
+        location = _middle(best) if settled or now.warp == plain.warp else now.location
         return View(IdentityWarp(), own_unit=True, location=location)
     if now.warp != plain.warp:
         now = plain
     if not settled or prior.has_own_unit:
         return now
-    middle = float(plain.warp.forward(values).median())
+    middle = float(plain.warp.forward(best.new_tensor(_middle(best))))
     unit = math.exp(prior.log_scale) * math.sqrt(1.0 + prior.location_variance)
     if abs(middle - prior.location) <= _FAR * unit:
         return plain
@@ -78,3 +80,8 @@ def _is_foreign(values: Tensor, warp: Warp, largest: float) -> bool:
         return True
     in_percent = isinstance(warp, LogitWarp) and warp.high > 1.0
     return in_percent and len(sound) >= _FIRST and max(sound) <= 1.0
+
+
+def _middle(values: Tensor) -> float:
+    """The median; of two in the middle the upper one, the other may be of a training that diverged."""
+    return float(values.sort().values[len(values) // 2])

@@ -1,6 +1,7 @@
 """Tasks in units of their own: factors that differ by decades, shares and percentages, losses below 0, losses of 0."""
 
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from at2.surrogate.transfer.prior import fit_prior
 from at2.surrogate.transfer.settling import SettlingBelief
 from at2.surrogate.transfer.sources import standardize
 from at2.surrogate.transfer.view import View, view_of
-from at2.surrogate.warp import IdentityWarp, LogitWarp
+from at2.surrogate.warp import IdentityWarp, LogitWarp, LogWarp
 from tests.surrogate.transfer.problems import small_curves, small_history
 
 FACTORS = torch.tensor([1e-4, 3e2, 1.0, 2e4], dtype=torch.float64)[:, None, None, None]
@@ -96,6 +97,27 @@ def test_losses_below_0_after_a_history_of_positive_ones_are_told_apart() -> Non
     assert float(belief.values().mean.max()) == pytest.approx(5.0 + float(target.max()), abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [
+        ((0.4, 1e8, 1e8, 1e8), (0.4, 0.4, 0.4, 0.4)),  # one training, which diverged after its first epoch
+        ((1e8, 0.4), (1e8, 0.4)),  # two, one of which diverged at once
+    ],
+)
+def test_trainings_that_diverge_do_not_say_where_a_target_lies(losses: Sequence[float], best: Sequence[float]) -> None:
+    sources, _ = problem()
+    features = torch.linspace(0.0, 1.0, 12, dtype=torch.float64)[:, None]
+    prior = fit_prior(standardize(-(1.0 - sources[:, 0]).log()), features)
+    plain = View(LogWarp())
+
+    def view(best: Sequence[float]) -> View:
+        values, best_so_far = -torch.tensor(losses).double(), -torch.tensor(best).double()
+        return view_of(values, best_so_far, plain, plain=plain, prior=prior, largest=1.0)
+
+    assert view(best) == plain
+    assert view([1e8] * len(losses)) != plain  # where nothing was ever sound, that is where the target lies
+
+
 def test_an_outlier_is_no_sign_of_another_unit() -> None:
     history = small_history()
     belief = WeightedSources().fit(history)
@@ -113,10 +135,11 @@ def test_a_location_is_never_taken_over_from_another_warp() -> None:
     prior = fit_prior(standardize(torch.logit(sources[:, 0])), features)
     values = torch.tensor([0.5, 0.6, 0.5, 0.6, 45.0], dtype=torch.float64)
     moved = View(LogitWarp(), location=-7.0)
-    view = view_of(values, moved, plain=View(LogitWarp()), prior=prior, largest=1.0)
+    view = view_of(values, values, moved, plain=View(LogitWarp()), prior=prior, largest=1.0)
     assert view == View(IdentityWarp(), own_unit=True, location=pytest.approx(0.6))
     later = torch.cat([values, torch.tensor([50.0], dtype=torch.float64)])
-    assert view_of(later, view, plain=View(LogitWarp()), prior=prior, largest=1.0) == view  # not yet time to settle
+    unsettled = view_of(later, later, view, plain=View(LogitWarp()), prior=prior, largest=1.0)
+    assert unsettled == view  # it is not yet time to settle
 
 
 def test_what_is_out_stays_out_when_the_unit_changes() -> None:
