@@ -11,7 +11,6 @@ from at2.cli.options import CommaList, goal_option
 
 if TYPE_CHECKING:
     from at2.cli.tune_view import LineView, LiveView
-    from at2.recommend import Budget
     from at2.recommend.live import TuneResult
     from at2.space import SearchSpace
     from at2.tables import LearningCurveTable
@@ -97,7 +96,7 @@ def tune(  # one argument for each option
         with _view(f"tuning {task.name}", quiet=quiet) as view:
             result = run(
                 TunableTraining(task, seed=seed, device=device),
-                _space(space, table, draw=draw),
+                _space(space, table),
                 budget=amount,
                 n_epoch=epochs if epochs is not None or table is not None else _N_EPOCH,
                 history=table,
@@ -115,7 +114,7 @@ def tune(  # one argument for each option
     except KeyboardInterrupt:
         click.echo(f"\nstopped; the epoch in flight is lost, the rest is in {folder}: --resume goes on", err=True)
         raise click.Abort from None
-    _write(result, folder, amount)
+    _write(result, folder)
     _show(result, folder)
 
 
@@ -124,8 +123,8 @@ def run_folder(record: Path, task: str, *, goal: str, seed: int) -> Path:
     return record / "tune" / f"{task}-{goal}-seed-{seed}"
 
 
-def _space(name: str | None, table: LearningCurveTable | None, *, draw: int | None) -> SearchSpace | None:
-    """The space that was named; the history's own (None) where none was and nothing is drawn."""
+def _space(name: str | None, table: LearningCurveTable | None) -> SearchSpace | None:
+    """The space that was named; where none was, the history's own (None), or HyperRec's small one without a history."""
     from at2.space import hyperrec_small_space, hyperrec_space
 
     if name is not None:
@@ -152,16 +151,16 @@ def _view(title: str, *, quiet: bool) -> LiveView | LineView:
     return LineView((lambda line: None) if quiet else (lambda line: click.echo(line, err=True)))
 
 
-def _write(result: TuneResult, folder: Path, budget: Budget) -> None:
+def _write(result: TuneResult, folder: Path) -> None:
     """Leave the result beside the journal: as JSON, as CSV, and as a table for the next history."""
     from at2.tables.files import whole_file
     from at2.tables.formats import write_frame_file
 
     write_frame_file(result.epochs, folder / "epochs.csv")
     write_frame_file(result.frame, folder / "configurations.csv")
-    result.to_table().to_hdf5(folder / "curves.h5")
     with whole_file(folder / "result.json") as temporary:
         temporary.write_text(result.to_json(), encoding="utf-8")
+    result.to_table().to_hdf5(folder / "curves.h5")
 
 
 def _show(result: TuneResult, folder: Path) -> None:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 OPTIMIZERS = ("AdamW", "Adam", "SGD", "RMSprop")
 """Optimizers an instance may name; each is the class of that name in `torch.optim`."""
 
-_NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
-
 
 @dataclass(frozen=True)
 class SGDInstance:

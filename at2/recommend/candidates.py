@@ -185,6 +185,8 @@ def plain_id(name: Any) -> ConfigId:
 
 
 def _plain_candidate(candidate: Any) -> Any:
+    from at2.space.parameters import is_missing
+
     if isinstance(candidate, Mapping):
-        return {str(name): plain_id(value) for name, value in candidate.items()}
+        return {str(name): plain_id(value) for name, value in candidate.items() if not is_missing(value)}
     return plain_id(candidate)

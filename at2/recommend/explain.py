@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from at2.errors import FileError
+from at2.recommend.leading import leading_readings
 from at2.tables import whole_file
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from at2.recommend.recommender import Recommender
     from at2.surrogate import Belief
 
-_HALF_WIDTH = 1.645  # standard deviations to each side that hold 90 % of a Gaussian
 _MOST_BINS, _LEAST_IN_BIN = 8, 5
 
 
@@ -252,15 +252,11 @@ def _epsilon_squared(groups: np.ndarray, values: np.ndarray) -> float:
 
 def leading_curves(recommender: Recommender, *, n: int) -> pd.DataFrame:
     """Return predicted curves of the configurations of the highest expected value, with 90 % intervals."""
-    problem, belief = recommender.problem, recommender.belief
-    eligible = recommender.state().eligible
-    worth = torch.where(eligible, belief.values().mean.cpu(), -torch.inf)
-    rows = worth.argsort(descending=True, stable=True)[: min(n, int(eligible.sum()))]
-    readings = belief.predict(rows)
-    mean, half = problem.sign * readings.mean.cpu().numpy(), _HALF_WIDTH * readings.std.cpu().numpy()
+    problem = recommender.problem
+    rows, mean, half = leading_readings(recommender, n)
     seen = {(t.query.config_id, t.query.epoch): t.value for t in recommender.told}
     frames = []
-    for rank, row in enumerate(rows.tolist(), 1):
+    for rank, row in enumerate(rows, 1):
         name, epochs = problem.config_ids[row], range(1, mean.shape[1] + 1)
         told = [seen.get((name, epoch)) for epoch in epochs]
         own = {"rank": rank, "config_id": name, "epoch": epochs, "mean": mean[rank - 1]}

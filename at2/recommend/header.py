@@ -73,8 +73,14 @@ def make_header(
         "maximize": problem.maximize,
         "n_epoch": problem.history.n_epoch,
         "surrogate": surrogate if isinstance(surrogate, str) else None,
-        "surrogate_object": None if isinstance(surrogate, str) else repr(surrogate),
+        "surrogate_object": None if isinstance(surrogate, str) else _described(surrogate),
     }
+
+
+def _described(surrogate: Surrogate) -> str:
+    """What a surrogate says of itself, else of which class it is: never where it lies in memory."""
+    kind = type(surrogate)
+    return f"{kind.__module__}.{kind.__qualname__}" if kind.__repr__ is object.__repr__ else repr(surrogate)
 
 
 def check_header(

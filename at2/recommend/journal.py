@@ -28,13 +28,14 @@ class Journal:
 
     Args:
         path: The file; it exists and holds `size_bytes` of whole lines.
-        size_bytes: Where the next line goes; a torn line behind it is cut off.
+        size_bytes: Where the next line goes.
         crc: Checksum of the last whole line.
+        torn_bytes: What a crash has left behind the last whole line; it is cut off before the next one is written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], size_bytes: int, crc: int) -> None:
+    def __init__(self, path: str | os.PathLike[str], size_bytes: int, crc: int, *, torn_bytes: int = 0) -> None:
         self.path = Path(path)
-        self._size_bytes, self._crc = size_bytes, crc
+        self._size_bytes, self._crc, self._torn_bytes = size_bytes, crc, torn_bytes
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], header: Record, events: Sequence[Record] = ()) -> Journal:
@@ -55,13 +56,17 @@ class Journal:
         """Add a line and return once it is on disk; on failure the file stays as it was.
 
         Raises:
-            FileError: If the disk is full, or the file is gone or has shrunk.
+            FileError: If the disk is full, or the file is gone or is not as it was left: somebody else writes to it.
         """
         line, crc = _line(event, self._crc)
         try:
             with self.path.open("r+b") as file:
-                if file.seek(0, os.SEEK_END) < self._size_bytes:
-                    raise OSError("the file has become shorter than what was written to it")
+                end, left = file.seek(0, os.SEEK_END), self._size_bytes + self._torn_bytes
+                if end != left:
+                    raise OSError(
+                        f"it has {end} bytes where {left} were left, so another process writes to it, or it was cut "
+                        "off; let one alone write to a journal, and resume it to go on from what it holds now"
+                    )
                 file.truncate(self._size_bytes)
                 file.seek(self._size_bytes)
                 try:
@@ -72,7 +77,7 @@ class Journal:
         except OSError as error:
             message = f"cannot append to the journal {self.path}: {error.strerror or error}; nothing was told"
             raise FileError(message, path=self.path) from error
-        self._size_bytes, self._crc = self._size_bytes + len(line), crc
+        self._size_bytes, self._crc, self._torn_bytes = self._size_bytes + len(line), crc, 0
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> tuple[Journal, dict[str, Any], list[dict[str, Any]]]:
@@ -94,7 +99,7 @@ class Journal:
         if records[0].get("version") != VERSION:
             version = records[0].get("version")
             raise CorruptFileError(f"{place} is a journal of version {version!r}, this at2 reads {VERSION}", path=place)
-        return cls(place, len(whole), crc), records[0], records[1:]
+        return cls(place, len(whole), crc, torn_bytes=len(content) - len(whole)), records[0], records[1:]
 
 
 def _dump(record: Record) -> str:

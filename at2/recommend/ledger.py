@@ -161,6 +161,12 @@ class Ledger:
         """Values told for a configuration, in the order of arrival."""
         return [t.value for t in self.told if t.query.config_id == config_id and t.value is not None]
 
+    def best_shown(self, *, sign: float) -> int | None:
+        """Return the row that may be recommended and showed the best value, the first of equals; None before any."""
+        shown = [(sign * t.value, self._asked[t.query.number][0]) for t in self.told if t.value is not None]
+        sound = [(value, row) for value, row in shown if bool(self.eligible[row])]
+        return max(sound, key=lambda of: of[0])[1] if sound else None
+
     def best_readings(self, *, sign: float) -> Tensor:
         """Return the best value told for every configuration, larger is better, minus infinity without any."""
         best = torch.full(self.done.shape, -math.inf, dtype=torch.float64)
@@ -179,7 +185,7 @@ class Ledger:
         horizon = torch.minimum(self.n_epoch - self.done, self._affordable(cost, entry, left))
         horizon[~self.eligible] = 0
         horizon[open_configs] = 0
-        best = max((sign * t.value for t in self.told if t.value is not None), default=-math.inf)
+        best = float(torch.where(self.eligible, self.best_readings(sign=sign), -math.inf).max())
         return SearchState(self.done.clone(), horizon, self.eligible.clone(), cost, entry, best, left)
 
     def _affordable(self, cost: Tensor, entry: Tensor, left: float) -> Tensor:

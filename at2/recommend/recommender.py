@@ -349,10 +349,10 @@ class Recommender:
 
     def _recommended(self, state: SearchState) -> int:
         """Row of the eligible configuration of the highest worth, or the best seen where that is the goal."""
-        worth = self.belief.worth().cpu()
-        if self.goal == "train" and any(t.value is not None for t in self._run.ledger.told):
-            worth = self._run.ledger.best_readings(sign=self.problem.sign)
-        return int(torch.where(state.eligible, worth, -torch.inf).argmax())
+        shown = self._run.ledger.best_shown(sign=self.problem.sign) if self.goal == "train" else None
+        if shown is not None:
+            return shown
+        return int(torch.where(state.eligible, self.belief.worth().cpu(), -torch.inf).argmax())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything so far to a journal, in place of whatever stood there, and go on writing to it.

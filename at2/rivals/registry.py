@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from at2.errors import UnknownNameError
+from at2.errors import BudgetError, UnknownNameError
 from at2.rivals.libraries import is_installed
 
 if TYPE_CHECKING:
@@ -103,7 +103,13 @@ def build_rival(name: str, problem: "Problem", *, budget: "Budget", seed: int = 
         UnknownNameError: If there is no rival of that name.
         MissingExtraError: If the library that it needs is not installed.
         At2Error: If the rival needs sources and the problem has none.
+        BudgetError: If starting or resuming a configuration costs something: rivals do not reckon with that.
     """
+    if budget.start_cost or budget.resume_cost:
+        raise BudgetError(
+            f"rivals count epochs or seconds alone, but the budget has start_cost={budget.start_cost:g} and "
+            f"resume_cost={budget.resume_cost:g}; compare under a budget without them"
+        )
     return _builder(name)(problem, budget=budget, seed=seed)
 
 

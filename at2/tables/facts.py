@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from at2.tables.markdown import markdown_table
+from at2.tables.queries import mean_known
 from at2.tables.schema import RunStatus
 
 if TYPE_CHECKING:
@@ -31,18 +33,19 @@ def best_values(table: LearningCurveTable, *, metric: str | None = None) -> Floa
         metric: Name of the metric; None takes the default one.
 
     Returns:
-        Array of shape ``(n_task, n_config)``, turned so that larger is better; -inf where nothing was measured in any
-        of the seeds.
+        Array of shape ``(n_task, n_config)``, turned so that larger is better, the mean over those seeds in which
+        anything was measured; -inf where in none.
     """
-    best = np.where(np.isnan(oriented := table.oriented(metric)), -np.inf, oriented).max(axis=3)
-    values: Floats = best.mean(axis=1)
+    oriented = table.oriented(metric)
+    best = np.where(np.isnan(oriented), -np.inf, oriented).max(axis=3)
+    values: Floats = np.nan_to_num(mean_known(np.where(np.isneginf(best), np.nan, best), axis=1), nan=-np.inf)
     return values
 
 
 def random_search_regret(best: npt.ArrayLike, n_draw: int) -> float:
     """Return the expected normalized regret of the best of some configurations, drawn at random and trained in full.
 
-    0 is the best configuration of a task, 1 the worst one that has a value.
+    0 is the best configuration of a task, 1 the worst one that has a value; NaN where none has.
 
     Args:
         best: Best value of each configuration on a task, shape ``(n_config,)``, larger is better.
@@ -53,6 +56,8 @@ def random_search_regret(best: npt.ArrayLike, n_draw: int) -> float:
         (0.5, 0.1667)
     """
     values = np.sort(np.asarray(best, dtype=np.float64))[::-1]
+    if not np.isfinite(values).any():
+        return math.nan
     lowest = values[np.isfinite(values)].min()
     regret = (values[0] - np.maximum(values, lowest)) / max(values[0] - lowest, np.finfo(float).tiny)
     n = len(values)
@@ -72,12 +77,16 @@ def rank_correlation(table: LearningCurveTable, *, metric: str | None = None) ->
 
 
 def seed_correlation(table: LearningCurveTable, *, metric: str | None = None) -> float | None:
-    """Return Spearman's correlation of best values between the first two seeds, the mean over tasks; None for one."""
+    """Return Spearman's correlation of best values between the first two seeds, the mean over tasks that have both.
+
+    None where no task does.
+    """
     if table.n_seed < 2:
         return None
-    best = np.nan_to_num(table.oriented(metric), nan=-1e300).max(axis=3)
-    each = [pd.Series(task[0]).corr(pd.Series(task[1]), method="spearman") for task in best]
-    return float(np.mean(each))
+    best = np.nan_to_num(table.oriented(metric)[:, :2], nan=-1e300).max(axis=3)
+    pairs = [pd.DataFrame(task.T) for task in best if (np.ptp(task, axis=1) > 0.0).all()]
+    each = [float(pair.corr(method="spearman").to_numpy()[0, 1]) for pair in pairs]
+    return float(np.mean(each)) if each else None
 
 
 def facts_page(table: LearningCurveTable, *, title: str, figure: str | None = None, command: str | None = None) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from at2.errors import FileError
 
-__all__ = ["data_path", "home_folder", "whole_file"]
+__all__ = ["data_path", "folder_name", "home_folder", "whole_file"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _WAY_OUT = {
@@ -50,6 +52,19 @@ def data_path(name: str) -> Path:
             return folder / name
     shipped = sorted({path.name for folder in folders if folder.is_dir() for path in folder.iterdir()})
     raise FileError(f"at2 ships no data file {name!r}; it ships {', '.join(shipped) or 'none'}", path=name)
+
+
+def folder_name(name: str | int) -> str:
+    """Return a name that every file system takes, different for different names.
+
+    Example:
+        >>> folder_name("sample-3"), folder_name(12), folder_name("a/b")
+        ('sample-3', '12', 'a_b-07f4401c')
+    """
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", str(name))[:80]
+    if plain == str(name) and plain.strip("."):
+        return plain
+    return f"{plain}-{zlib.crc32(str(name).encode()):08x}"
 
 
 def home_folder() -> Path:

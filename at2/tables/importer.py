@@ -27,6 +27,7 @@ _REQUIRED = ("task", "config_id", "epoch", "value")
 _MAX_EPOCH = 1_000_000
 _MOST_RUNS = 2**30  # that took place or not: a byte each
 _MOST_EPOCHS = 10_000  # of a training; more are steps
+_MOST_DIVERGED = 0.5  # share of the runs; where more end in NaN, all filled up to one epoch, it says nothing of them
 _MANY_EPOCHS = 1_000  # of which more may be steps
 
 
@@ -69,8 +70,10 @@ def from_frame(
 
     Left out, counted by reason and reported: rows without a task or configuration, with an unknown configuration, an
     invalid one, an unknown task, an epoch or a seed that is no whole number in range, a value that is no finite
-    number, and repeated rows. A run with a value of NaN or infinity gets the status DIVERGED; what it reached before
-    is kept. Tasks may have different configurations, and curves different lengths.
+    number, and repeated rows. A run with an infinite value, or one that ends in NaN, gets the status DIVERGED; what it
+    reached before is kept. Where NaN says that nothing was measured, it does not: in a frame in which values follow it,
+    or in which all runs are filled up to the same epoch and most of them end in it. Tasks may have different
+    configurations, and curves different lengths.
 
     Args:
         curves: Columns ``task``, ``config_id``, ``epoch`` (completed epochs, counted from 1), ``value``; optionally
@@ -180,7 +183,13 @@ class _Rows:
         frame["epoch"] = epoch
         if "seed" in frame:
             self._drop(frame["seed"].isna(), "no seed")
-        frame["value"] = pd.to_numeric(frame["value"], errors="coerce").astype("float64")
+        values = pd.to_numeric(frame["value"], errors="coerce").astype("float64")
+        self._drop(values.isna() & frame["value"].map(_is_text), "value is not a number")
+        frame["value"] = values
+        unmeasured = self._unmeasured()
+        if n := int(unmeasured.sum()):
+            self.notes.append(f"{n} rows without a value count as not measured")
+            self.good &= ~unmeasured
         infinite = ~np.isfinite(frame["value"])
         diverged: pd.DataFrame = frame[self.good & infinite]
         self._drop(infinite, "value is not a finite number (the run counts as diverged)")
@@ -194,6 +203,25 @@ class _Rows:
             self.reasons[reason] = int(hit.sum())
             self.examples[reason] = f"row {int(hit.argmax())}: {_row_text(self.frame.iloc[int(hit.argmax())])}"
             self.good &= ~hit
+
+    def _unmeasured(self) -> np.ndarray:
+        """Which rows hold NaN because nothing was measured, not because a training diverged.
+
+        All of them where values follow some, or where most runs of a frame that is filled up to one epoch end in NaN.
+        """
+        rows = self.frame[self.good]
+        missing = rows["value"].isna()
+        none = np.zeros(len(self.frame), dtype=bool)
+        if not missing.any():
+            return none
+        run = rows.groupby([c for c in ("task", "seed", "config_id") if c in rows], sort=False)["epoch"]
+        last = run.transform("max")
+        valued = rows["epoch"].where(~missing).groupby(run.ngroup(), sort=False).transform("max")
+        ends_in_it = (missing & (rows["epoch"] == last)).groupby(run.ngroup(), sort=False).any()
+        is_filled = last.nunique() == 1 and len(ends_in_it) > 1
+        if (missing & (rows["epoch"] < valued)).any() or (is_filled and ends_in_it.mean() > _MOST_DIVERGED):
+            none[np.flatnonzero(self.good)[missing.to_numpy()]] = True
+        return none
 
     def _match_ids(self) -> None:
         """Read ids as the configurations have them: ints that came as 7.0 or '7', texts that came as ints."""
@@ -287,6 +315,11 @@ class _Rows:
             runs = runs[runs["seed"].isin(list(self.seed_of))]
         status[self._runs(runs, tasks)] = RunStatus.DIVERGED
         return status
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a cell holds text, and not one of the ways to write that there is no number."""
+    return isinstance(value, str) and value.strip().lower() not in ("", "nan", "none", "null", "na", "n/a")
 
 
 def _map_distinct(column: pd.Series, text: Callable[[Any], str]) -> pd.Series:

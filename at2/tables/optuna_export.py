@@ -11,7 +11,7 @@ import numpy as np
 
 from at2.errors import FileError, TableError
 from at2.tables.files import whole_file
-from at2.tables.optuna_studies import load_optuna
+from at2.tables.optuna_studies import load_optuna, sqlite_url
 from at2.tables.schema import RunStatus
 from at2.tables.table import LearningCurveTable
 
@@ -83,7 +83,7 @@ def to_optuna(
 
 def _new_storage(optuna: Any, path: Path, *, database: bool) -> Any:
     if database:
-        return optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
+        return optuna.storages.RDBStorage(sqlite_url(path))
     return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
 
 

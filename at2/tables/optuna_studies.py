@@ -225,13 +225,21 @@ def _storage(optuna: Any, source: str) -> Any:
             raise FileError(f"{path}: cannot be read ({error.strerror}); check the path", path=path) from error
         if not is_database:
             return _journal(optuna, path)
-        url = f"sqlite:///{path.resolve()}"
-    if url.startswith("sqlite:///"):
+        _check_database(path)
+        url = sqlite_url(path)
+    elif url.startswith("sqlite:///"):
         _check_database(Path(url.removeprefix("sqlite:///").split("?")[0]))  # what follows are the driver's options
     try:
         return optuna.storages.RDBStorage(url, skip_table_creation=True)
     except Exception as error:  # drivers that are missing, servers that do not answer: SQLAlchemy's own kinds
         raise FileError(f"{source}: cannot be opened as a storage of Optuna ({error})", path=None) from error
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the address of a database file; whatever its name holds, SQLAlchemy finds that file under it."""
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(path.resolve())).render_as_string()
 
 
 def _check_database(path: Path) -> None:

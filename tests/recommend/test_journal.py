@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,8 @@ def test_failures_and_seconds_are_kept(measure: Measure, tmp_path: Path) -> None
     recommender.tell(query, failed=True, seconds=2.5)
     following = recommender.ask()
     recommender.tell(following, 0.25, seconds=3.5)
-    again = resume(tmp_path / "run.jsonl", table)
+    shutil.copy(tmp_path / "run.jsonl", tmp_path / "copy.jsonl")  # both are written on
+    again = resume(tmp_path / "copy.jsonl", table)
     assert again.told == recommender.told
     assert again.ask() == recommender.ask()
 
@@ -229,3 +231,31 @@ def test_a_result_is_on_disk_before_tell_returns(table, measure: Measure, tmp_pa
     recommender.tell(query, measure(query))
     assert synced[-1] == path.stat().st_size
     assert json.loads(path.read_text().splitlines()[-1])["record"]["value"] == measure(query)
+
+
+def test_a_second_writer_is_told_and_nothing_is_lost(table, measure: Measure, tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    advance(make(table, journal=path), measure, 1)
+    one, other = resume(path, table), resume(path, table)
+    advance(one, measure, 1)
+    with pytest.raises(FileError, match=r"cannot append .* another process writes to it"):
+        other.ask()
+    assert other.pending == ()
+    advance(one, measure, 1)
+    assert [t.query for t in resume(path, table).told] == [t.query for t in one.told]
+
+
+def test_a_surrogate_is_described_by_what_it_is_not_by_where_it_lies(table, tmp_path: Path) -> None:
+    headers = []
+    for name in ("a.jsonl", "b.jsonl"):
+        make(table, journal=tmp_path / name)
+        headers.append(Journal.read(tmp_path / name)[1]["surrogate_object"])
+    assert headers == ["tests.recommend.test_recommender.Quick"] * 2
+
+
+def test_candidates_with_inactive_hyperparameters_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    candidates = [{"lr": 0.1, "momentum": float("nan")}, {"lr": 0.2, "momentum": 0.9}]
+    run = make(None, candidates=candidates, n_epoch=3, journal=path)
+    run.tell(run.ask(), 0.5)
+    assert [dict(config) for config in resume(path, None).problem.configs] == [{"lr": 0.1}, candidates[1]]

@@ -330,6 +330,34 @@ def test_goal_train_recommends_the_best_that_was_seen(table: LearningCurveTable,
     assert recommender.recommend().config_id == best.query.config_id
 
 
+def test_of_equal_values_the_first_one_shown_is_recommended(table: LearningCurveTable) -> None:
+    recommender = make(table, goal="train")
+    first = recommender.ask()
+    recommender.tell(first, 0.5)
+    while (query := recommender.ask()) is not None:
+        recommender.tell(query, 0.5)
+    assert len({told.query.config_id for told in recommender.told}) > 1
+    assert recommender.recommend().config_id == first.config_id
+
+
+@pytest.mark.parametrize("goal", ["recommend", "train"])
+def test_what_a_failed_configuration_has_shown_counts_no_more(table: LearningCurveTable, goal: str) -> None:
+    recommender = make(table, goal=goal, budget=Budget(epochs=100))
+    shown: dict[object, float] = {}
+    while (query := recommender.ask()) is not None:  # each fails in its second epoch, but for the last one
+        if query.epoch > 1 and int(recommender.eligible.sum()) > 1:
+            recommender.tell(query, failed=True)
+            shown.pop(query.config_id)
+        else:
+            value = 0.9 - 0.1 * len(recommender.told)
+            shown[query.config_id] = max(value, shown.get(query.config_id, value))
+            recommender.tell(query, value)
+        ids = recommender.problem.config_ids
+        assert recommender.state().best_seen == max(shown.values(), default=-math.inf)
+        assert bool(recommender.eligible[ids.index(recommender.recommend().config_id)])
+    assert int(recommender.eligible.sum()) < N_CONFIG
+
+
 def test_only_epochs_within_reach_count(table: LearningCurveTable) -> None:
     recommender = make(table, budget=Budget(epochs=2))
     state = recommender.state()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from at2.errors import BudgetError
 from at2.recommend import Budget, Tuner, build_problem
 from at2.rivals.registry import build_rival, cheap_names, make_rival
 from tests.contract.tuners import BUDGET, TunerContract
@@ -49,3 +50,10 @@ class TestLive(TunerContract):
         candidates = [{"lr": 0.1 * (k + 1)} for k in range(7)]
         problem = build_problem(None, target="new", candidates=candidates, n_epoch=4)
         return build_rival(self.name, problem, budget=Budget(epochs=BUDGET), seed=1)
+
+
+@pytest.mark.parametrize("cost", ["start_cost", "resume_cost"])
+def test_costs_that_rivals_do_not_reckon_with_are_refused(cost: str) -> None:
+    budget = Budget(epochs=BUDGET, **{cost: 1.0})
+    with pytest.raises(BudgetError, match="rivals count epochs or seconds alone"):
+        make_rival("random-search", target="mine", candidates=[{"lr": 0.1}], n_epoch=2, budget=budget)

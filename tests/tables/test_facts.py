@@ -49,6 +49,18 @@ def test_what_diverged_in_every_seed_is_worst(table: LearningCurveTable) -> None
     assert matrix.loc["c", "c"] == pytest.approx(1)
 
 
+def test_a_seed_that_was_not_run_is_left_out(table: LearningCurveTable) -> None:
+    curves = table.curves().copy()
+    curves[0, 1], curves[1] = np.nan, np.nan
+    part = LearningCurveTable(
+        {"acc": curves}, tasks=table.tasks, configs=table.configs, metrics=[Metric("acc", maximize=True)]
+    )
+    best = best_values(part)
+    np.testing.assert_allclose(best[0], curves[0, 0].max(axis=1))
+    assert np.isneginf(best[1]).all()
+    assert "| b | 3 |" in facts_page(part, title="A table")
+
+
 def test_the_page_and_the_figure(table: LearningCurveTable, tmp_path: Path) -> None:
     page = facts_page(table, title="A table")
     assert page.startswith("# A table\n\n3 tasks, 6 configurations, 4 epochs, 2 seeds; acc (higher is better).")

@@ -140,6 +140,31 @@ class TestBadRows:
         assert table.status[1, 1, 2] == RunStatus.OK
         assert table.curve("a", 0).to_dict() == {1: 0.5}
 
+    @pytest.mark.parametrize(
+        "values",
+        [
+            [[0.1, 0.2, 0.3], [0.1, 0.2, np.nan], [0.1, np.nan, np.nan]],  # a ragged frame that was pivoted
+            [[np.nan, 0.2, np.nan], [np.nan, 0.3, np.nan], [np.nan, 0.4, 0.5]],  # validated every second epoch
+            [[0.1, np.nan, 0.3], [0.1, 0.2, 0.3], [0.1, 0.2, np.nan]],  # one reading is missing
+        ],
+    )
+    def test_values_that_were_not_measured_are_no_divergence(self, values: list[list[float]]) -> None:
+        rows = [("a", config, epoch, v) for config, curve in enumerate(values) for epoch, v in enumerate(curve, 1)]
+        table, measured = load(*rows), load(*[row for row in rows if not np.isnan(row[3])])
+        assert (table.status == measured.status).all()
+        np.testing.assert_array_equal(table.curves(), measured.curves())
+        assert f"{int(np.isnan(values).sum())} rows without a value count as not measured" in str(table.report)
+
+    def test_few_runs_that_end_in_nan_among_whole_ones_diverged(self) -> None:
+        table = load(*[("a", k, e, np.nan if (k, e) == (1, 3) else 0.1) for k in range(3) for e in (1, 2, 3)])
+        assert [RunStatus(s).name for s in table.status[0, 0]] == ["OK", "DIVERGED", "OK"]
+
+    def test_text_is_no_divergence(self) -> None:
+        table = load(GOOD, ("a", 0, 2, "0,4"))
+        assert table.status[0, 0, 0] == RunStatus.OK
+        assert "value is not a number" in str(table.report)
+        assert "0,4" in str(table.report)
+
     def test_a_missing_seed_and_a_wrong_time(self) -> None:
         columns = "task config_id epoch value seed seconds"
         table = load(("a", 0, 1, 0.5, 0, -1), ("a", 0, 2, 0.5, None, 1), ("a", 0, 3, 0.5, 0, "x"), columns=columns)

@@ -63,7 +63,7 @@ def test_and_comes_back(storage) -> None:
     assert again.config("b/0") == {"lr": 0.1, "kind": "a"}
 
 
-@pytest.mark.parametrize("name", ["new.db", "new.log"])
+@pytest.mark.parametrize("name", ["new.db", "new.log", "what? 100%20 #1.db"])
 def test_a_new_file(tmp_path: Path, name: str) -> None:
     seen: list[int] = []
     table = make_table()

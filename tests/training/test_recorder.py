@@ -416,3 +416,16 @@ def test_the_note_of_the_holder_may_be_missing(tmp_path: Path) -> None:
             held(tmp_path / "a.h5", wait=False, on_wait=print),
         ):
             pass
+
+
+def test_tasks_of_similar_names_have_files_of_their_own(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("my task", "my-task"):
+        images, labels = rng.random((400, 8, 8)).astype(np.float32), rng.integers(2, size=400)
+        np.savez(tmp_path / f"{name}.npz", images=images, labels=labels)
+    sources = [str(tmp_path / f"{name}.npz") for name in ("my task", "my-task")]
+    small = Recipe(n_config=1, n_epoch=1)
+    both = record(sources, tmp_path / "both.h5", recipe=small)
+    for source, name in zip(sources, both.tasks.index, strict=True):
+        alone = record([source], tmp_path / f"{name} alone.h5", recipe=small)
+        np.testing.assert_array_equal(both.subset([name]).curves(), alone.curves())

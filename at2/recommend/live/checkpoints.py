@@ -19,7 +19,7 @@ from typing import Any
 
 from at2.errors import FileError
 from at2.recommend.query import ConfigId
-from at2.tables.files import whole_file
+from at2.tables.files import folder_name, whole_file
 
 _NAME = re.compile(r"epoch-(\d+)")
 _READ_BYTES = 2**20  # files up to this size are told apart by their content: clocks of file systems are coarse
@@ -199,19 +199,6 @@ class CheckpointStore:
             raise FileError(message, path=path.parent)
 
 
-def folder_name(config_id: ConfigId) -> str:
-    """A name that every file system takes, different for different ids.
-
-    Example:
-        >>> folder_name("sample-3"), folder_name(12), folder_name("a/b")
-        ('sample-3', '12', 'a_b-07f4401c')
-    """
-    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", str(config_id))[:80]
-    if plain == str(config_id) and plain.strip("."):
-        return plain
-    return f"{plain}-{zlib.crc32(str(config_id).encode()):08x}"
-
-
 def _stamp(folder: Path) -> _Stamp:
     """What files there are, how long, when they were written, and what is in the small ones; empty without any."""
     found = []
@@ -229,7 +216,7 @@ def _size(folder: Path) -> int:
 
 def _copy(source: Path, goal: Path) -> None:
     """Copy a folder and bring it to the disk; times are kept."""
-    shutil.copytree(source, goal)
+    shutil.copytree(source, goal, symlinks=True)  # links may lead nowhere, or anywhere
     for path in goal.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:

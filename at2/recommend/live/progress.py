@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -46,6 +46,13 @@ class Epoch:
         """Return the epoch as JSON values; numbers that are not finite become None."""
         finite = {name: value if math.isfinite(value) else None for name, value in self.metrics.items()}
         return asdict(self) | {"metrics": finite}
+
+
+def best_epoch(epochs: Iterable[Epoch], *, maximize: bool) -> Epoch | None:
+    """Return the epoch with the best value, the first of equals; None where none has a value."""
+    sign = 1.0 if maximize else -1.0
+    told = [(sign * e.value, e) for e in epochs if e.value is not None]
+    return max(told, key=lambda of: of[0])[1] if told else None
 
 
 @dataclass(frozen=True)
@@ -123,9 +130,7 @@ class Progress:
     def best(self) -> Epoch | None:
         """The epoch with the best value so far, of configurations that have not failed."""
         failed = self.failed()
-        sound = [e for e in self.epochs if e.value is not None and e.config_id not in failed]
-        sign = 1.0 if self.maximize else -1.0
-        return max(sound, key=lambda e: sign * float(e.value or 0.0), default=None)
+        return best_epoch((e for e in self.epochs if e.config_id not in failed), maximize=self.maximize)
 
     def failed(self) -> dict[ConfigId, Epoch]:
         """Configurations that failed, each with the epoch in which it did."""

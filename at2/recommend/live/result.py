@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from at2.errors import TableError
 from at2.recommend.candidates import is_new_id
-from at2.recommend.live.progress import Epoch, Leader, Progress
+from at2.recommend.live.progress import Epoch, Leader, Progress, best_epoch
 from at2.recommend.query import ConfigId, Recommendation
 
 if TYPE_CHECKING:
@@ -83,12 +83,15 @@ class TuneResult:
         """One row for each configuration that was trained, the best first.
 
         Columns: config_id, status, n_epochs, best, best_epoch, last, seconds, note, and the hyperparameters (NaN
-        where inactive).
+        where inactive; one that is called like a column of these with `config.` before its name).
         """
         import pandas as pd
 
-        rows = [self._row(name) | dict(config) for name, config in self.progress.configs.items()]
         columns = ("config_id", "status", "n_epochs", "best", "best_epoch", "last", "seconds", "note")
+        rows = [
+            self._row(name) | {f"config.{key}" if key in columns else key: value for key, value in config.items()}
+            for name, config in self.progress.configs.items()
+        ]
         frame = pd.DataFrame(rows, columns=None if rows else list(columns))
         return frame.sort_values("best", ascending=not self.progress.maximize, kind="stable", ignore_index=True)
 
@@ -119,8 +122,7 @@ class TuneResult:
     def _row(self, name: ConfigId) -> dict[str, Any]:
         own = [e for e in self._all if e.config_id == name]
         sound = [e for e in own if e.value is not None]
-        sign = 1.0 if self.progress.maximize else -1.0
-        best = max(sound, key=lambda e: sign * float(e.value or 0.0), default=None)
+        best = best_epoch(sound, maximize=self.progress.maximize)
         return {
             "config_id": name,
             "status": own[-1].status if own else "asked",

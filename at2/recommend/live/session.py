@@ -23,10 +23,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from at2.errors import FileError
-from at2.recommend.live.checkpoints import folder_name
 from at2.recommend.live.progress import Epoch
 from at2.recommend.query import Query
-from at2.tables.files import whole_file
+from at2.tables.files import folder_name, whole_file
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LEAST_FREE_BYTES = 2**20
@@ -109,7 +108,8 @@ class Session:
         path = self.folder / "failures" / f"{folder_name(query.config_id)}-epoch-{query.epoch}.txt"
         text = "".join(traceback.format_exception(error))
         with whole_file(path) as temporary:
-            temporary.write_text(f"{json.dumps(dict(query.config))}\n\n{text}", encoding="utf-8")
+            whole = f"{json.dumps(dict(query.config))}\n\n{text}"
+            temporary.write_text(whole, encoding="utf-8", errors="backslashreplace")  # of names of files, for one
         return path
 
     def is_full(self, error: BaseException) -> bool:
@@ -119,9 +119,11 @@ class Session:
         space decides.
         """
         cause: BaseException | None = error
-        while cause is not None:
+        met: set[int] = set()  # an exception may be its own cause
+        while cause is not None and id(cause) not in met:
             if isinstance(cause, OSError) and cause.errno in _FULL:
                 return True
+            met.add(id(cause))
             cause = cause.__cause__ or cause.__context__
         try:
             return shutil.disk_usage(self.folder).free < _LEAST_FREE_BYTES

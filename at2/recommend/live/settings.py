@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 N_SAMPLED = 100
 """Candidates that are drawn from a space if nothing else is said."""
 
-_SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400}
+_UNITS_S = {
+    1: ("s", "sec", "secs", "second", "seconds"),
+    60: ("m", "min", "mins", "minute", "minutes"),
+    3600: ("h", "hr", "hrs", "hour", "hours"),
+    86400: ("d", "day", "days"),
+}
+_SECONDS = {name: seconds for seconds, names in _UNITS_S.items() for name in names}
 _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*-?\s*([a-zA-Z]*)\s*")
 
@@ -47,7 +53,7 @@ def as_budget(budget: Budget | str) -> Budget:
         amount, unit = float(match[1]), match[2].lower()
         if unit in ("epoch", "epochs") and amount.is_integer():
             return Budget(epochs=int(amount))
-        scale = _SECONDS.get(unit) or _SECONDS.get(unit.removesuffix("s"))
+        scale = _SECONDS.get(unit)
         if scale is not None:
             return Budget(seconds=amount * scale)
     raise BudgetError(f"wanted a budget such as '200 epochs', '90s', '30min' or '2h', or a Budget; got {budget!r}")

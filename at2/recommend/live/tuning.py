@@ -13,10 +13,11 @@ from at2.errors import FileError, TableError, TuneError
 from at2.recommend.budget import Budget
 from at2.recommend.candidates import Candidates
 from at2.recommend.journal import Journal
+from at2.recommend.leading import leading_readings
 from at2.recommend.live.checkpoints import CheckpointStore
 from at2.recommend.live.loop import Loop
 from at2.recommend.live.objective import Objective, TrainFunction
-from at2.recommend.live.progress import Callback, Epoch, Leader, Progress, View
+from at2.recommend.live.progress import Callback, Epoch, Leader, Progress, View, best_epoch
 from at2.recommend.live.result import TuneResult
 from at2.recommend.live.session import Session
 from at2.recommend.live.settings import as_budget, as_bytes, as_history, as_space, choose_candidates
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from at2.recommend.live.settings import History
     from at2.tables import LearningCurveTable
 
-_HALF_WIDTH = 1.645  # standard deviations to each side that hold 90 % of a Gaussian
 _FREE = ("at2", "budget", "table", "sha256")  # parts of a journal's header that may differ, or are checked elsewhere
 
 
@@ -226,18 +226,14 @@ def _clean(store: CheckpointStore, progress: Progress) -> None:
 
 def _leaders(recommender: Recommender, n: int) -> list[Leader]:
     """Configurations of the highest expected value, with what is expected at the end of a full training."""
-    problem, belief = recommender.problem, recommender.belief
-    eligible = recommender.state().eligible
-    worth = torch.where(eligible, belief.values().mean.cpu(), -torch.inf)
-    rows = worth.argsort(descending=True, stable=True)[: min(n, int(eligible.sum()))]
-    readings = belief.predict(rows)
-    means, halves = problem.sign * readings.mean[:, -1].cpu(), _HALF_WIDTH * readings.std[:, -1].cpu()
+    problem = recommender.problem
+    rows, means, halves = leading_readings(recommender, n)
     values: dict[ConfigId, list[float]] = {}
     for told in recommender.told:
         if told.value is not None:
             values.setdefault(told.query.config_id, []).append(told.value)
     leaders = []
-    for row, mean, half in zip(rows.tolist(), means.tolist(), halves.tolist(), strict=True):
+    for row, mean, half in zip(rows, means[:, -1].tolist(), halves[:, -1].tolist(), strict=True):
         name = problem.config_ids[row]
         leaders.append(Leader(name, problem.configs[row], values.get(name, []), mean, mean - half, mean + half))
     return leaders
@@ -263,9 +259,8 @@ def _result(
             f"tracebacks are in {session.folder / 'failures'}. Mend train or the space, and take another workdir"
         )
     found = recommender.recommend()
-    sign = 1.0 if progress.maximize else -1.0
-    own = [e for e in progress.epochs if e.config_id == found.config_id and e.value is not None]
-    best = max(own, key=lambda e: sign * float(e.value or 0.0), default=None)
+    own = (e for e in progress.epochs if e.config_id == found.config_id)
+    best = best_epoch(own, maximize=progress.maximize)
     kept = store.epochs(found.config_id)
     epoch = best.epoch if best is not None and best.epoch in kept else max(kept, default=0)
     return TuneResult(

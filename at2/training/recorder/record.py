@@ -6,7 +6,6 @@ import functools
 import json
 import logging
 import pickle
-import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from at2.devices import usable_device
 from at2.errors import FileError, TableError, TaskError
 from at2.processes import run_all
 from at2.tables import LearningCurveTable, Metric, RunStatus, whole_file
+from at2.tables.files import folder_name
 from at2.training.recorder.assemble import Cell, assemble, disassemble
 from at2.training.recorder.holder import held
 from at2.training.recorder.plan import Recipe, Run, check_batches
@@ -165,7 +165,7 @@ class _Recording:
         self.n_done, self.n_epoch_before = 0, 0
 
     def _path(self, task: str, seed: int, number: int) -> Path:
-        return self.parts / re.sub(r"[^A-Za-z0-9._-]+", "-", task) / f"seed-{seed}-config-{number:04d}.run"
+        return self.parts / folder_name(task) / f"seed-{seed}-config-{number:04d}.run"
 
     def open(self) -> None:
         """Take up what an earlier call has left, and see what is to be done."""

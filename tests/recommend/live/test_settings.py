@@ -28,7 +28,7 @@ def test_budgets_in_words(words: Any, budget: Budget) -> None:
     assert as_budget(words) == budget
 
 
-@pytest.mark.parametrize("words", ["many", "1.5 epochs", "-3 epochs", "10 parsecs", "", 200, None])
+@pytest.mark.parametrize("words", ["many", "1.5 epochs", "-3 epochs", "10 parsecs", "500ms", "10 ds", "", 200, None])
 def test_what_is_no_budget_is_said(words: Any) -> None:
     with pytest.raises(BudgetError, match=r"wanted a budget such as '200 epochs', '90s', '30min' or '2h'"):
         as_budget(words)

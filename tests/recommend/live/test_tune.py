@@ -332,3 +332,49 @@ def test_without_length_or_space_the_way_out_is_said(tmp_path: Path, trainer: Tr
 def test_a_misspelt_argument_is_refused(run: Run, trainer: Trainer) -> None:
     with pytest.raises(TypeError, match="budgte"):
         run(trainer, budgte=3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_checkpoint_is_that_of_the_value_where_several_are_best(tmp_path: Path, seed: int) -> None:
+    def train(config: dict[str, Any], epochs: range, checkpoint: Path) -> Iterator[float]:
+        for epoch in epochs:
+            value = (0.8, 0.9, 0.6, 0.55)[epoch - 1]
+            (checkpoint / "state.txt").write_text(f"{epoch} {value}")
+            yield value
+
+    result = at2.tune(
+        train, candidates=CONFIGS[:3], n_epoch=4, budget="12 epochs", workdir=tmp_path, goal="train", seed=seed
+    )
+    assert result.checkpoint is not None
+    assert (result.best.epoch, result.best.value) == (2, 0.9)
+    assert (result.checkpoint / "state.txt").read_text() == "2 0.9"
+
+
+def test_an_exception_of_any_shape_costs_its_configuration_only(run: Run, trainer: Trainer) -> None:
+    def train(config: dict[str, Any], epochs: range, checkpoint: Path) -> float:
+        if config["lr"] == 0.4:
+            error = FileNotFoundError("caf\udce9.jpg")  # a name that is not UTF-8, and an error that is its own cause
+            raise error from error
+        return trainer(config, epochs, checkpoint)
+
+    result = run(train)
+    assert list(result.failed) == ["new-3"]
+    assert "caf\\udce9.jpg" in next((result.workdir / "failures").iterdir()).read_text()
+
+
+def test_links_in_a_checkpoint_are_kept_as_they_are(run: Run, trainer: Trainer) -> None:
+    def train(config: dict[str, Any], epochs: range, checkpoint: Path) -> float:
+        if epochs[0] == 1:
+            (checkpoint / "latest").symlink_to("nowhere")
+        return trainer(config, epochs, checkpoint)
+
+    result = run(train)
+    assert not result.failed
+    assert (result.checkpoint / "latest").is_symlink()
+
+
+def test_a_hyperparameter_may_be_called_like_a_column(run: Run) -> None:
+    candidates = [{"best": 0.1 * k, "lr": 0.1} for k in range(1, 4)]
+    result = run(lambda config, epochs, checkpoint: config["best"] / 10, candidates=candidates, budget="3 epochs")
+    assert set(result.frame["config.best"]) <= {config["best"] for config in candidates}
+    assert list(result.frame["best"]) == pytest.approx(sorted(0.1 * result.frame["config.best"], reverse=True))
