@@ -1,5 +1,6 @@
 """Whatever the order in which workers ask, tell, fail, save and crash: budget, journal and belief stay sound."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,7 +109,8 @@ def test_a_replay_from_the_journal_is_the_same_run(
                 recommender.tell(query, failed=True, seconds=1.5)
             else:
                 recommender.tell(query, value, seconds=1.0 + place)
-        again = Recommender.resume(path, table, surrogate=Quick())
+        shutil.copy(path, copy := path.with_name("copy.jsonl"))  # both are written on
+        again = Recommender.resume(copy, table, surrogate=Quick())
         assert again.told == recommender.told
         assert again.pending == recommender.pending
         assert again.spent == recommender.spent
