@@ -235,7 +235,7 @@ def fetch(names: tuple[str, ...], mirror: str | None, force: bool, quiet: bool) 
 @click.argument("configs", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name of the new table.")
 @click.option("--metric", default="value", show_default=True, help="What the column 'value' holds.")
-@click.option("--maximize/--minimize", default=True, help="Whether larger is better.  [default: maximize]")
+@click.option("--maximize/--minimize", default=None, help="Whether larger is better.  [default: maximize]")
 @click.option("--tasks", "tasks_file", type=click.Path(path_type=Path), help="File of facts about the tasks.")
 @click.option("--rename", "renames", multiple=True, metavar="FROM=TO", help="Rename a column first.")
 @click.option("--strict", is_flag=True, help="Take an unusable row for an error, instead of leaving it out.")
@@ -246,7 +246,7 @@ def import_command(
     configs: Path,
     name: str,
     metric: str,
-    maximize: bool,
+    maximize: bool | None,
     tasks_file: Path | None,
     renames: tuple[str, ...],
     strict: bool,

@@ -83,7 +83,7 @@ def tune(  # one argument for each option
     Ctrl-C is safe: everything that was told is on disk, and --resume goes on.
     """
     from at2.recommend.live import tune as run
-    from at2.recommend.live.settings import as_budget, as_history
+    from at2.recommend.settings import as_budget, as_history
     from at2.training import load_task
     from at2.training.tunable import METRIC, TunableTraining
 

@@ -51,6 +51,9 @@ class Budget:
             cost = getattr(self, name)
             if not (_is(cost, Real) and 0 <= cost < math.inf):
                 raise BudgetError(f"{name} must be a finite number that is not negative, got {cost!r}")
+        for name, kind in (("epochs", int), ("seconds", float), ("start_cost", float), ("resume_cost", float)):
+            amount = getattr(self, name)
+            object.__setattr__(self, name, None if amount is None else kind(amount))  # of numpy, maybe
         if self.start_cost + (self.epochs is not None) > self.amount:
             raise BudgetError(
                 f"start_cost={self.start_cost!r} leaves nothing of {self.amount:g} {self.unit}s for a first epoch; "

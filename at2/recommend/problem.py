@@ -24,6 +24,7 @@ from at2.recommend.report import Finding, HistoryReport
 from at2.recommend.twins import match_new, merge_twins
 from at2.space.parameters import is_missing
 from at2.surrogate import History, RunCurves
+from at2.tables.schema import direction_of
 
 if TYPE_CHECKING:
     from at2.space import SearchSpace
@@ -125,7 +126,7 @@ def build_problem(
     if table is None and (n_epoch is None or candidates is None):
         raise TableError("without a table, pass candidates=[{...}, ...] and n_epoch=, the length of a full training")
     length = _check_length(table, n_epoch)
-    maximize = maximize if table is None else _check_direction(table, metric, maximize)
+    toward = direction_of(metric or "", maximize) if table is None else _check_direction(table, metric, maximize)
     space = _find_space(table, space, chosen, rename)
     new = {**chosen.own, **chosen.sample(space, seed)}
     runs = _no_runs(space, length)
@@ -139,7 +140,7 @@ def build_problem(
         new,
         space,
         metric=None if table is None else table.get_metric(metric).name,
-        maximize=maximize,
+        maximize=toward,
         rename=rename,
     )
 
@@ -169,7 +170,7 @@ def _assemble(
     space: SearchSpace,
     *,
     metric: str | None,
-    maximize: bool | None,
+    maximize: bool,
     rename: Mapping[str, str] | None,
 ) -> Problem:
     """Put the rows that a belief covers together: those of the history, then the new ones."""
@@ -195,7 +196,7 @@ def _assemble(
         source_seconds=_seconds(runs, grid, len(new)),
         sources=runs.sources,
         metric=metric,
-        maximize=True if maximize is None else maximize,
+        maximize=maximize,
         space=space,
         sha256=_digest(history, runs.sources, ids),
         report=_report(runs, grid, chosen, new, is_candidate),

@@ -22,13 +22,13 @@ from at2.recommend.query import Query, Recommendation
 from at2.recommend.report import HistoryReport
 from at2.recommend.run import Run
 from at2.recommend.runlog import RunLog
+from at2.recommend.settings import as_budget, as_candidates, as_history, as_seed, as_space
 from at2.recommend.stopping import Gauge, StoppingRule, gain_of_an_epoch, probability_within
 from at2.surrogate import Belief, EpochCosts, Surrogate, make_surrogate
 
 if TYPE_CHECKING:
     from at2.recommend.explain import Explanation
-    from at2.space import SearchSpace
-    from at2.tables import LearningCurveTable
+    from at2.recommend.settings import History
 
 Goal = Literal["recommend", "train"]
 
@@ -36,26 +36,25 @@ Goal = Literal["recommend", "train"]
 class Recommender:
     """Recommends a configuration for a target task within a budget, learning from earlier tasks.
 
-    It never reads the target's own curves, even where the table holds them: it knows what it is told. Fitting to the
-    sources happens at the first `ask` or `recommend`. Every query is one epoch of one configuration; trainings are
-    paused and taken up again as the evidence says. `ask` may be called again before `tell`: work that is still out is
-    taken into account, and results may come back in any order. What happens depends on the order of the calls only.
+    It never reads the target's own curves, even where the table holds them. Fitting to the sources happens at the first
+    `ask` or `recommend`. Every query is one epoch of one configuration; trainings are paused and taken up again. `ask`
+    may be called again before `tell`, and results may come back in any order: the order of the calls alone decides.
 
     Args:
-        table: Learning curves of earlier tasks; None starts without any (then `candidates` and `n_epoch` are needed).
+        table: Earlier tasks, as `at2.tune` takes its history; None has none (then `candidates`, `n_epoch` are needed).
         target: Name of the task to tune for; known to the table or new.
         sources: Tasks to learn from; None takes all but the target.
         candidates: What may be recommended: ids of the table's configurations, new configurations as dicts, or both;
-            `SampledCandidates` draws from the space; None takes all of the table's.
-        space: Search space; None takes the table's.
-        budget: What may be spent.
+            `SampledCandidates`, or their number, draws from the space; None takes all of the table's.
+        space: Search space, as `at2.tune` takes it; None takes the table's.
+        budget: What may be spent; words such as ``"100 epochs"`` will do.
         seed: Seed of everything random.
         metric: Metric of the table to optimize; None takes its default.
         maximize: Whether larger is better; None asks the table.
         n_epoch: Length of a full training; None takes the table's. Epochs beyond the history's are extrapolated.
         rename: Names of hyperparameters in the table to the names used here.
-        goal: ``"recommend"`` looks for the configuration that is best when trained in full, later; ``"train"`` for the
-            best trained model when the budget ends.
+        goal: ``"recommend"``: the configuration that is best when trained in full, later; ``"train"``: the best model
+            when the budget ends.
         utility: What one unit of the budget (an epoch, a second) is worth in the unit of the metric: the run stops when
             the next epochs are expected to gain less per unit than this. None never stops for it.
         tolerance: Stop when the recommendation is within this of the best, in the unit of the metric; None never does.
@@ -84,13 +83,13 @@ class Recommender:
 
     def __init__(
         self,
-        table: LearningCurveTable | None = None,
+        table: History = None,
         *,
         target: str,
-        budget: Budget,
+        budget: Budget | str,
         sources: Sequence[str] | None = None,
-        candidates: Candidates | None = None,
-        space: SearchSpace | None = None,
+        candidates: Candidates | int | None = None,
+        space: Any = None,
         seed: int = 0,
         metric: str | None = None,
         maximize: bool | None = None,
@@ -107,6 +106,8 @@ class Recommender:
     ) -> None:
         if goal not in ("recommend", "train"):
             raise TableError(f"goal must be 'recommend' or 'train', got {goal!r}")
+        table, space, candidates = as_history(table), as_space(space), as_candidates(candidates)
+        budget, seed = as_budget(budget), as_seed(seed)
         self.target, self.budget, self.seed, self.goal = target, budget, seed, goal
         self.stopping = StoppingRule(utility=utility, tolerance=tolerance, confidence=confidence)
         self._device = None if device is None else usable_device(device, dtype=torch.float64)
@@ -366,7 +367,7 @@ class Recommender:
     def resume(
         cls,
         path: str | os.PathLike[str],
-        table: LearningCurveTable | None = None,
+        table: History = None,
         *,
         surrogate: Surrogate | None = None,
         acquisition: Acquisition | None = None,
@@ -382,8 +383,8 @@ class Recommender:
             device: Where the surrogate computes; the journal does not keep it.
 
         Returns:
-            A recommender in the same state: its next query is what the next query would have been. Queries that were
-            asked but never told are handed out again first.
+            A recommender in the same state: its next query is what it would have been; queries that were asked but
+            never told are handed out again first.
 
         Raises:
             CorruptFileError: If the journal is damaged.
@@ -391,7 +392,7 @@ class Recommender:
             TableError: If the table is missing, or holds another history than the journal was written with.
         """
         log, place = RunLog.read(path), Path(path)
-        settings, table = check_header(log.header, table, path=place, surrogate=surrogate)
+        settings, table = check_header(log.header, as_history(table), path=place, surrogate=surrogate)
         recommender = cls(table, acquisition=acquisition, device=device, **settings)
         if recommender.problem.sha256 != log.header["sha256"]:
             raise TableError(f"the journal {place} was written with another history; pass the table it was made with")

@@ -63,6 +63,9 @@ class StoppingRule:
             raise StoppingError(f"confidence={self.confidence!r} came without tolerance=; say how close is good enough")
         if self.tolerance is not None and self.confidence is None:
             object.__setattr__(self, "confidence", CONFIDENCE)
+        for name in ("utility", "tolerance", "confidence"):
+            amount = getattr(self, name)
+            object.__setattr__(self, name, None if amount is None else float(amount))  # of numpy, maybe
 
     def not_worth_it(self, gain: float, *, metric: str, unit: str) -> str | None:
         """Return why to stop if the next epochs gain less per unit of the budget than it is worth, else None."""

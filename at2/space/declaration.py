@@ -95,6 +95,11 @@ def declare(
         SpaceError: If a note names what is not declared, or the parts contradict each other.
     """
     groups = {name: tuple(variants) for name, variants in (merged or {}).items()}
+    if not isinstance(configuration_space, ConfigSpace.ConfigurationSpace):
+        raise SpaceError(
+            f"wanted a ConfigurationSpace, got {configuration_space!r}; at2.tune and at2.Recommender take a dict of "
+            "ranges as it is"
+        )
     if not len(configuration_space):
         raise SpaceError("a search space needs at least one hyperparameter, got none")
     _check_merged(configuration_space, groups)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 
 from at2.errors import TableError
 
-__all__ = ["HYPERREC_BATCH_METRICS", "HYPERREC_METRICS", "HYPERREC_SPLIT", "Metric", "RunStatus"]
+__all__ = ["HYPERREC_BATCH_METRICS", "HYPERREC_METRICS", "HYPERREC_SPLIT", "Metric", "RunStatus", "direction_of"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,29 @@ class Metric:
             raise TableError(f"a metric needs a name of printable characters, not {self.name!r}")
         if not isinstance(self.maximize, bool):
             raise TableError(f"metric {self.name!r}: maximize must be True or False, not {self.maximize!r}")
+
+
+_LOSSES = {"loss", "losses", "error", "errors", "err", "mse", "rmse", "mae", "mape", "nll", "bce", "perplexity", "ppl"}
+_LOSSES |= {"wer", "cer", "entropy", "crossentropy", "logloss", "deviance", "regret", "brier"}
+
+
+def direction_of(name: str, maximize: bool | None) -> bool:
+    """Return whether larger values of a metric are better: as was said, else yes.
+
+    Where nothing was said and the name is that of a loss, a warning says what it is taken for.
+
+    Example:
+        >>> direction_of("val_loss", False), direction_of("accuracy", None)
+        (False, True)
+    """
+    words = set(re.findall(r"[a-z]+", name.lower()))
+    if maximize is None and words & _LOSSES:
+        _log.warning(
+            "larger values of %r are taken to be better, since nothing else was said; pass maximize=False (--minimize) "
+            "if it is a loss, or maximize=True",
+            name,
+        )
+    return True if maximize is None else maximize
 
 
 class RunStatus(IntEnum):

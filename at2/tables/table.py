@@ -13,7 +13,7 @@ from at2.errors import ShapeError, TableError, UnknownNameError
 from at2.tables import queries
 from at2.tables.batches import BatchSeries
 from at2.tables.frames import close_matches, config_frame, plain_value, position, task_frame
-from at2.tables.schema import Metric, RunStatus
+from at2.tables.schema import Metric, RunStatus, direction_of
 from at2.tables.sparse import Runs, RunValues, read_runs
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ class LearningCurveTable:
         space: SearchSpace | None = None,
         *,
         metric: str = "value",
-        maximize: bool = True,
+        maximize: bool | None = None,
         name: str = "table",
         tasks: pd.DataFrame | None = None,
         bad_rows: Literal["report", "raise"] = "report",
@@ -309,7 +309,7 @@ class LearningCurveTable:
             curves,
             configs,
             space,
-            metric=Metric(metric, maximize),
+            metric=Metric(metric, direction_of(metric, maximize)),
             name=name,
             tasks=tasks,
             bad_rows=bad_rows,

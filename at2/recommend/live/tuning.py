@@ -20,12 +20,13 @@ from at2.recommend.live.objective import Objective, TrainFunction
 from at2.recommend.live.progress import Callback, Epoch, Leader, Progress, View, best_epoch
 from at2.recommend.live.result import TuneResult
 from at2.recommend.live.session import Session
-from at2.recommend.live.settings import as_budget, as_bytes, as_history, as_space, choose_candidates
 from at2.recommend.query import ConfigId
 from at2.recommend.recommender import Recommender
+from at2.recommend.settings import as_budget, as_bytes, as_history, as_space, choose_candidates
+from at2.tables.schema import direction_of
 
 if TYPE_CHECKING:
-    from at2.recommend.live.settings import History
+    from at2.recommend.settings import History
     from at2.tables import LearningCurveTable
 
 _FREE = ("at2", "budget", "table", "sha256")  # parts of a journal's header that may differ, or are checked elsewhere
@@ -129,7 +130,7 @@ def tune(
             candidates=choose_candidates(candidates, space=declared, history=history),
             n_epoch=n_epoch,
             metric=metric if history is not None else None,
-            maximize=maximize,
+            maximize=direction_of(metric or "", maximize) if history is None else maximize,
             goal=goal,
             seed=seed,
             **further,

@@ -1,14 +1,17 @@
+import re
 from pathlib import Path
 from typing import Any
 
 import ConfigSpace
 import numpy as np
+import pandas as pd
 import pytest
 
 from at2.errors import BudgetError, SpaceError, TableError
-from at2.recommend import Budget, SampledCandidates
-from at2.recommend.live.settings import as_budget, as_bytes, as_history, as_space, choose_candidates
+from at2.recommend import Budget, Recommender, SampledCandidates
+from at2.recommend.settings import as_budget, as_bytes, as_history, as_space, choose_candidates
 from at2.space import SearchSpace, lcbench_space
+from at2.tables import LearningCurveTable
 from tests.recommend.conftest import make_table
 
 
@@ -119,3 +122,82 @@ def test_candidates_where_nothing_is_said() -> None:
     assert choose_candidates([{"lr": 1}], space=None, history=None) == [{"lr": 1}]
     with pytest.raises(TableError, match="nothing to tune: pass a space, a history, or candidates"):
         choose_candidates(None, space=None, history=None)
+
+
+def test_a_recommender_reads_what_a_tuning_reads(tmp_path: Path) -> None:
+    table = make_table()
+    table.to_hdf5(path := tmp_path / "past.h5")
+    plain = Recommender(table, target="dogs", budget=Budget(epochs=7))
+    kind = Recommender(path, target="dogs", budget="7 epochs", seed=np.int64(0))
+    assert kind.ask() == plain.ask()
+    space = {"lr": (1e-4, 1e-1, "log"), "nesterov": ["yes", "no"]}
+    drawn = Recommender(target="dogs", budget="7 epochs", space=space, candidates=5, n_epoch=3)
+    assert len(drawn.problem.config_ids) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "text"),
+    [
+        ({"budget": 100}, BudgetError, "wanted a budget such as '200 epochs'"),
+        ({"table": 3}, TableError, "wanted a table, the name or path of one, or a list of these; got 3"),
+        ({"space": 3}, SpaceError, "wanted a SearchSpace, a ConfigurationSpace or a dict of ranges, got 3"),
+        ({"seed": None}, TableError, "wanted a whole number of at least 0 as the seed, got None"),
+        ({"seed": 1.5}, TableError, "wanted a whole number of at least 0 as the seed, got 1.5"),
+        ({"seed": -1}, TableError, "wanted a whole number of at least 0 as the seed, got -1"),
+    ],
+)
+def test_what_a_recommender_cannot_read_is_said_at_once(
+    changes: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=re.escape(text)):
+        Recommender(**{"table": make_table(), "target": "dogs", "budget": Budget(epochs=7), **changes})
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ((0.5, 0.1), "'lr' wants a low end and a higher one, got (0.5, 0.1)"),
+        (
+            (0, 0.1, "log"),
+            "a low end above 0, since it is logarithmic, and a higher one, got (0, 0.1, 'log')",
+        ),
+        ([], "'lr' wants at least one option, got []"),
+    ],
+)
+def test_ranges_that_are_none_say_why(given: Any, text: str) -> None:
+    with pytest.raises(SpaceError, match=re.escape(text)):
+        as_space({"lr": given})
+
+
+def test_a_dict_is_no_declaration() -> None:
+    with pytest.raises(SpaceError, match=r"wanted a ConfigurationSpace, got \{'lr'.*take a dict of ranges"):
+        SearchSpace({"lr": (0.1, 1.0)})  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_kept_in_a_journal(tmp_path: Path) -> None:
+    budget = Budget(epochs=np.int64(7), resume_cost=np.float32(0.5))  # type: ignore[arg-type]
+    run = Recommender(
+        make_table(),
+        target="dogs",
+        budget=budget,
+        seed=np.int64(3),  # type: ignore[arg-type]
+        tolerance=np.float32(0.25),  # type: ignore[arg-type]
+        journal=tmp_path / "run.jsonl",
+    )
+    again = Recommender.resume(tmp_path / "run.jsonl", make_table())
+    assert (again.budget, again.seed, again.stopping) == (Budget(epochs=7, resume_cost=0.5), 3, run.stopping)
+
+
+@pytest.mark.parametrize(
+    ("name", "maximize", "warns"),
+    [("val_loss", None, True), ("RMSE", None, True), ("val_loss", True, False), ("accuracy", None, False)],
+)
+def test_the_direction_of_a_loss_is_asked_for(
+    name: str, maximize: bool | None, warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    candidates = [{"lr": 0.1}, {"lr": 0.2}]
+    Recommender(target="new", metric=name, maximize=maximize, candidates=candidates, n_epoch=2, budget="2 epochs")
+    curves = pd.DataFrame({"task": "a", "config_id": [0], "epoch": [1], "value": [0.5]})
+    LearningCurveTable.from_frame(curves, pd.DataFrame({"config_id": [0], "lr": [1]}), metric=name, maximize=maximize)
+    said = [record.getMessage() for record in caplog.records]
+    assert ["pass maximize=False (--minimize)" in text for text in said] == ([True, True] if warns else [])

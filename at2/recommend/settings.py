@@ -88,12 +88,32 @@ def as_history(history: History) -> LearningCurveTable | None:
         from at2.tables import load_table
 
         return load_table(str(Path(history)))
-    if not isinstance(history, Sequence):
+    from at2.tables import LearningCurveTable
+
+    if history is None or isinstance(history, LearningCurveTable):
         return history
+    if not isinstance(history, Sequence):
+        raise TableError(f"wanted a table, the name or path of one, or a list of these; got {history!r}")
     from at2.tables import concat
 
     tables = [table for table in map(as_history, history) if table is not None]
     return concat(tables) if tables else None
+
+
+def as_seed(seed: Any) -> int:
+    """Read a seed.
+
+    Raises:
+        TableError: If it is no whole number from 0 on.
+
+    Example:
+        >>> import numpy as np
+        >>> as_seed(np.int64(4))
+        4
+    """
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
+        raise TableError(f"wanted a whole number of at least 0 as the seed, got {seed!r}: the same seed, the same run")
+    return int(seed)
 
 
 def as_space(space: Any) -> SearchSpace | None:
@@ -132,6 +152,8 @@ def _declare(name: str, given: Any) -> ConfigSpace.hyperparameters.Hyperparamete
 
     if isinstance(given, list):
         options: list[Any] = given
+        if not options:
+            raise SpaceError(f"{name!r} wants at least one option, got []", parameter=name)
         try:
             return ConfigSpace.Categorical(name, options)
         except (ValueError, TypeError, ArithmeticError) as error:
@@ -139,6 +161,9 @@ def _declare(name: str, given: Any) -> ConfigSpace.hyperparameters.Hyperparamete
     if isinstance(given, tuple):
         low, high, *rest = given if len(given) in (2, 3) else (None, None)
         if rest in ([], ["log"]) and all(isinstance(v, Real) and not isinstance(v, bool) for v in (low, high)):
+            if not low < high or (rest and not low > 0):
+                wanted = "a low end above 0, since it is logarithmic, and" if rest else "a low end and"
+                raise SpaceError(f"{name!r} wants {wanted} a higher one, got {given!r}", parameter=name)
             try:
                 if isinstance(low, Integral) and isinstance(high, Integral):
                     return ConfigSpace.Integer(name, (int(low), int(high)), log=bool(rest))
@@ -150,6 +175,15 @@ def _declare(name: str, given: Any) -> ConfigSpace.hyperparameters.Hyperparamete
     raise SpaceError(
         f"{name!r} wants (low, high), (low, high, 'log'), a list of options or one value; got {given!r}", parameter=name
     )
+
+
+def as_candidates(candidates: Candidates | int | None) -> Candidates | None:
+    """Read what may be recommended: a number draws so many from the space; all else stays.
+
+    Raises:
+        TableError: If there is no candidate among them.
+    """
+    return SampledCandidates(int(candidates)) if isinstance(candidates, int | Integral) else candidates
 
 
 def choose_candidates(
@@ -165,10 +199,8 @@ def choose_candidates(
     Raises:
         TableError: If there is nothing to choose from.
     """
-    if isinstance(candidates, int):
-        return SampledCandidates(candidates)
     if candidates is not None:
-        return candidates
+        return as_candidates(candidates)
     if history is not None:
         return None if space is None else SampledCandidates(N_SAMPLED, also="history")
     if space is None:
