@@ -56,15 +56,20 @@ def space_of_trials(
 def _declare_all(
     params: Sequence[Mapping[str, Any]], distributions: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, Hyperparameter[Any, Any]], list[str]]:
-    """Every hyperparameter that can be used by its name, and in words those that cannot."""
-    declared, left_out = {}, []
+    """Every hyperparameter that can be used by its name, and in words those that cannot, or not all of them."""
+    declared, notes = {}, []
     for key in dict.fromkeys(key for trial in params for key in trial):
         seen = [trial[key] for trial in params if key in trial and not is_missing(trial[key])]
         try:
             declared[key] = _declare(key, seen, [each[key] for each in distributions if key in each])
         except SpaceError as error:
-            left_out.append(f"hyperparameter {key!r} is left out ({error})")
-    return declared, left_out
+            notes.append(f"hyperparameter {key!r} is left out ({error})")
+            continue
+        if any(is_missing(trial[key]) for trial in params if key in trial):
+            notes.append(
+                f"None of hyperparameter {key!r} means that it is inactive: such configurations come without it"
+            )
+    return declared, notes
 
 
 def _declare(key: str, seen: Sequence[Value], distributions: Sequence[Any]) -> Hyperparameter[Any, Any]:

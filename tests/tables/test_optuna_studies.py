@@ -91,7 +91,19 @@ def test_conditions_are_those_that_trials_show() -> None:
     assert all(("momentum" in config) == (config["optimizer"] == "sgd") for config in table.space.sample(20, seed=0))
 
 
-def test_a_mixture_of_choices_is_left_out_and_a_changed_kind_is_read_from_the_values() -> None:
+def test_an_option_of_none_is_said_to_be_inactive(caplog: pytest.LogCaptureFixture) -> None:
+    one = study()
+    for k, depth in enumerate((None, 3, 5)):
+        distributions = {**LR, "max_depth": Choice([None, 3, 5])}
+        add(one, {"lr": 0.01 * (k + 1), "max_depth": depth}, {1: 0.5}, distributions=distributions)
+    table = from_optuna(one)
+    assert "None of hyperparameter 'max_depth' means that it is inactive" in caplog.text
+    assert [table.config(name).get("max_depth") for name in table.configs.index] == [None, 3, 5]
+
+
+def test_a_mixture_of_choices_is_left_out_and_a_changed_kind_is_read_from_the_values(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     mixed = {**LR, "odd": Choice([True, 3, "x"]), "width": Choice([8, 16])}
     changed = {**LR, "width": Int(4, 64)}
     one = study()
@@ -100,6 +112,7 @@ def test_a_mixture_of_choices_is_left_out_and_a_changed_kind_is_read_from_the_va
     table = from_optuna(one)
     assert table.space.names == ("lr", "width")
     assert "hyperparameter 'odd' is left out" in str(table.report)
+    assert "hyperparameter 'odd' is left out" in caplog.text
     assert table.space.describe().set_index("hyperparameter").loc["width", "range"] == "integer 8 to 40"
 
 
