@@ -78,6 +78,7 @@ class Hypotheses:
         self._curves = torch.cat([levels, between - levels - torch.diag_embed(prior.epoch_noise)])  # without noise
         self._values = prior.sources[:, :, -1].contiguous()
         self._sizes = torch.cat([self.weight_variance[:, None], way * level[:, None], way * shape[:, None]], 1)
+        self._shows = _shown(prior, way) if any(prior.way_silent) and len(self._values) else None
         self.log_prior = -0.5 * (level.log().square() + shape.log().square()) / _LOG_SPREAD**2
         self.log_prior = self.log_prior + way @ like.new_tensor(prior.way_probabilities).log()
         steps = torch.linspace(-_SCALE_REACH, _SCALE_REACH, grid.n_scale) if grid.n_scale > 1 else torch.zeros(1)
@@ -119,6 +120,11 @@ class Hypotheses:
         own = p.together.between(i, j) * (self._own if noisy else self._curves)[:, t][:, :, u]
         alike = p.common_covariance[t][:, u] + p.location_variance
         alike = alike + p.rise[i, t][:, None] * p.rise[j, u] * p.rise_covariance[t][:, u]
+        if self._shows is not None:
+            shows = self._shows[which]
+            told = self.weight_variance[which, None, None] * shows[:, t, None] * shows[:, None, u] * from_sources
+            varied: Tensor = told + torch.tensordot(self._sizes[which, 1:], own, 1) + alike
+            return varied
         parts = torch.cat([from_sources[None], own])
         scaled: Tensor = torch.tensordot(self._sizes[which], parts, 1)  # one pass over the cells
         return scaled + alike
@@ -136,7 +142,8 @@ class Hypotheses:
             Tensor of shape ``(n_hypothesis, n_config)``. Values rise no further, so that rises do not count.
         """
         p, (i, t), (together, of) = self.prior, cells, tried
-        from_sources = (counted * self.weight_variance[:, None]) @ p.sources[:, i, t].T
+        shown = counted if self._shows is None else counted * self._shows[:, t]
+        from_sources = (shown * self.weight_variance[:, None]) @ p.sources[:, i, t].T
         own = counted * (self._sizes[:, 1:] @ self._own[:, t, -1])
         own = own.new_zeros(len(own), len(together)).index_add(1, of, own)
         alike = counted @ (p.common_covariance[t, -1] + p.location_variance)
@@ -172,8 +179,28 @@ class Hypotheses:
         own = p.together.variance(configs) * (self._own if noisy else self._curves)[:, columns, others]
         alike = p.common_covariance[columns, others]
         alike = alike + p.rise[configs, columns] * p.rise[configs, others] * p.rise_covariance[columns, others]
+        if self._shows is not None:
+            shows = self._shows[which]
+            told = self.weight_variance[which, None] * shows[:, columns] * shows[:, others] * from_sources
+            return p.location_variance + (told + self._sizes[which, 1:] @ own + alike)
         return p.location_variance + (self._sizes[which] @ torch.cat([from_sources[None], own]) + alike)
 
-    def mean(self, configs: Tensor, columns: Tensor) -> Tensor:
-        """Return the prior mean of n cells, the same for all hypotheses, in units of ``s`` above the location."""
-        return self.prior.mean[configs, columns]
+    def mean(self, configs: Tensor, columns: Tensor, which: Tensor | slice = slice(None)) -> Tensor:
+        """Return the prior mean of n cells, in units of ``s`` above the location.
+
+        Returns:
+            Tensor of shape ``(n,)`` where all hypotheses say the same, else ``(n_hypothesis, n)``.
+        """
+        mean = self.prior.mean[configs, columns]
+        return mean if self._shows is None else self._shows[which][:, columns] * mean
+
+    def source_features(self, configs: Tensor, columns: Tensor, which: Tensor | slice = slice(None)) -> Tensor:
+        """Return how sources count in n cells, ``(n, n_source)``, or by hypothesis ``(n_hypothesis, n, n_source)``."""
+        features = self.prior.sources[:, configs, columns].T
+        return features if self._shows is None else self._shows[which][:, columns, None] * features
+
+
+def _shown(prior: TargetPrior, way: Tensor) -> Tensor:
+    """Whether what sources say shows in each column, 1 or 0, ``(n_hypothesis, n_column)``."""
+    columns = torch.arange(prior.n_epoch + 1, device=way.device)
+    return way @ torch.stack([(columns >= n).to(way) for n in prior.way_silent])

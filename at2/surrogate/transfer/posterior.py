@@ -97,7 +97,7 @@ class Posterior:
         row = (before @ to_past)[..., 0]
         pivot = (variance - row.square().sum(1)).clamp_min(1e-8).sqrt()
         explained = torch.einsum("hn,hnk->hk", row, self._whitened)
-        b = (h.mean(*cell) - explained[:, 1]) / pivot
+        b = (h.mean(*cell)[..., 0] - explained[:, 1]) / pivot
         if latent is None:
             a = self.scale_mean * b
         else:
@@ -261,7 +261,7 @@ class Posterior:
         """Return mean and variance of n cells under some hypotheses, each ``(n_which, n)``."""
         projected = self._project(configs, columns, which)
         whitened = self._whitened[which]
-        above = self.hypotheses.mean(configs, columns) - torch.einsum("hnc,hn->hc", projected, whitened[..., 1])
+        above = self.hypotheses.mean(configs, columns, which) - torch.einsum("hnc,hn->hc", projected, whitened[..., 1])
         mean = torch.einsum("hnc,hn->hc", projected, whitened[..., 0]) + self.hypotheses.prior.location
         mean = mean + self.scale_mean[which, None] * above
         variance = self.hypotheses.variance(configs, columns, which) - projected.square().sum(1)
@@ -288,7 +288,7 @@ class Posterior:
         cross = h.covariance(past, (configs, columns), which, noisy=False) - begun * from_start
         projected = self._inverse.times(cross, which)
         whitened = self._whitened[which]
-        above = h.mean(configs, columns) - begun * h.mean(configs, start)
+        above = h.mean(configs, columns, which) - begun * h.mean(configs, start, which)
         above = above - torch.einsum("hnc,hn->hc", projected, whitened[..., 1])
         mean = torch.einsum("hnc,hn->hc", projected, whitened[..., 0]) + self.scale_mean[which, None] * above
         variance = h.rise_variance(configs, columns, read, which) - projected.square().sum(1)
@@ -329,7 +329,7 @@ class Posterior:
         h = self.hypotheses
         n_source = h.prior.sources.shape[0]
         spread = h.weight_variance[which]
-        cross = h.prior.sources[:, self._configs, self._columns].T * spread[:, None, None]
+        cross = h.source_features(self._configs, self._columns, which) * spread[:, None, None]
         projected = self._inverse.times(cross, which)
         innovation = self._whitened[which, :, 0] / self.scale_mean[which, None] - self._whitened[which, :, 1]
         mean = torch.einsum("hns,hn->hs", projected, innovation)

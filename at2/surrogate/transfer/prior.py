@@ -74,6 +74,7 @@ class TargetPrior:
         log_scale: Prior mean of ``log s``.
         log_scale_spread: Its prior standard deviation.
         way_probabilities: How likely each way is before the first reading, ``n_way`` numbers that sum to 1.
+        way_silent: In how many first epochs readings say nothing by each way, ``n_way`` numbers.
         failures: How configurations fail that learn elsewhere; None where none does on the sources.
         doubt: How little the sources agree, in [0, 1]; 1 without any, 0 for a single one, which nothing speaks against.
     """
@@ -95,6 +96,7 @@ class TargetPrior:
     log_scale_spread: float
     failures: Failures | None = None
     way_probabilities: tuple[float, ...] = (1.0,)
+    way_silent: tuple[int, ...] = (0,)
     doubt: float = 0.0
 
     @property
@@ -203,6 +205,7 @@ def fit_prior(
         log_scale_spread=scale_spread,
         failures=sources.failures,
         way_probabilities=tuple(way.probability for way in ways),
+        way_silent=tuple(way.n_silent for way in ways),
         doubt=doubt,
     )
 
@@ -298,5 +301,6 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         log_scale=0.0,
         log_scale_spread=_UNKNOWN_SCALE_SPREAD,
         way_probabilities=tuple(way.probability for way in ways),
+        way_silent=tuple(way.n_silent for way in ways),
         doubt=1.0,
     )

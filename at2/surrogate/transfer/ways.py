@@ -13,8 +13,11 @@ _DOUBT = 0.5  # probability that curves go as without sources, where sources do 
 _APART = (0.25, 0.5)  # of the variance of a value, in what is usual: from there down to there it is told apart
 _ALL_ALIKE = 0.01  # the same, below which most configurations are alike on all sources, and that is no covariance
 _USUALLY = 0.5  # probability that a target deviates as is usual, where that is told apart altogether
-_SILENT = 0.5  # probability that the first reading of a curve says nothing of the others, where no source tells
+_SILENT = 0.25  # probability that the first reading of a curve says nothing of the others, where no source tells
 _FIRST_VARIANCES = (0.03, 0.5, 8.0)  # of the first readings then, beside 1.3 or so where they say something
+_PLATEAU = 0.25  # probability that readings say nothing for longer; without any source it is the first one's, too
+_PLATEAU_POWERS = (1 / 3, 2 / 3)  # of the length of a training: for how many epochs
+_PLATEAU_VARIANCES = (0.001, 0.03)  # of readings until then: curves that have not left a plateau are about alike
 _JITTER = 1e-6  # relative: without sources the last epoch and the best of a curve are all but the same
 
 
@@ -25,11 +28,13 @@ class Way(NamedTuple):
         covariance: ``Ke``, shape ``(n_column, n_column)``.
         noise: What of its diagonal is noise of a reading, ``(n_column,)``.
         probability: How likely it is before the first reading.
+        n_silent: How many first readings of a curve say nothing of those after them, nor of what sources say.
     """
 
     covariance: Tensor
     noise: Tensor
     probability: float = 1.0
+    n_silent: int = 0
 
 
 def generic_ways(n_epoch: int, like: Tensor) -> list[Way]:
@@ -49,8 +54,8 @@ def generic_ways(n_epoch: int, like: Tensor) -> list[Way]:
     Example:
         >>> import torch
         >>> ways = generic_ways(20, torch.zeros(1).double())
-        >>> [round(float(way.covariance[0, 0]), 2) for way in ways], [float(way.covariance[0, -1]) for way in ways[1:]]
-        ([1.3, 0.03, 0.5, 8.0], [0.0, 0.0, 0.0])
+        >>> [round(float(way.covariance[0, 0]), 2) for way in ways], [way.n_silent for way in ways]
+        ([1.3, 0.03, 0.5, 8.0], [0, 1, 1, 1])
     """
     ways = [Way(*_plain(n_epoch, like))]
     return ways if n_epoch == 1 else _first_in_doubt(ways)
@@ -61,21 +66,33 @@ def _plain(n_epoch: int, like: Tensor) -> tuple[Tensor, Tensor]:
     return generic_epoch_covariance(n_epoch, like), generic_noise(n_epoch + 1, like)
 
 
-def _first_in_doubt(ways: list[Way]) -> list[Way]:
-    """The same, and beside them the first way where the first reading says nothing, as likely as all of these."""
-    share = _SILENT / len(_FIRST_VARIANCES)
+def _first_in_doubt(ways: list[Way], n_unlogged: int = 1) -> list[Way]:
+    """The same, and beside them the first of them where first readings say nothing.
+
+    Args:
+        ways: Where they say something.
+        n_unlogged: How many first epochs no source has logged; what sources say of values must not be doubted for the
+            sake of curves that are alike there, on a plateau.
+    """
+    n_epoch = len(ways[0].covariance) - 1
+    lengths = sorted({min(round(n_epoch**power), n_unlogged) for power in _PLATEAU_POWERS} - {0, 1})
+    silent = [(1, variance) for variance in _FIRST_VARIANCES]
+    plateaus = [(length, variance) for length in lengths for variance in _PLATEAU_VARIANCES]
+    of_silent = _SILENT + (0.0 if plateaus else _PLATEAU)
     return [
-        *(way._replace(probability=(1.0 - _SILENT) * way.probability) for way in ways),
-        *(_without_the_first(ways[0], variance, share) for variance in _FIRST_VARIANCES),
+        *(way._replace(probability=(1.0 - _SILENT - _PLATEAU) * way.probability) for way in ways),
+        *(_without_the_first(ways[0], length, variance, of_silent / len(silent)) for length, variance in silent),
+        *(_without_the_first(ways[0], length, variance, _PLATEAU / len(plateaus)) for length, variance in plateaus),
     ]
 
 
-def _without_the_first(way: Way, variance: float, probability: float) -> Way:
-    """The same where the first reading is noise of a variance."""
+def _without_the_first(way: Way, length: int, variance: float, probability: float) -> Way:
+    """The same where the first readings, so many of them, are noise of a variance."""
     between, noise = way.covariance.clone(), way.noise.clone()
-    between[0, :], between[:, 0] = 0.0, 0.0
-    between[0, 0] = noise[0] = variance
-    return Way(between, noise, probability)
+    between[:length, :], between[:, :length] = 0.0, 0.0
+    between.diagonal()[:length] = variance
+    noise[:length] = variance
+    return Way(between, noise, probability, length)
 
 
 def _begun_as_without_sources(way: Way, n_unlogged: int, size: float) -> Way:
@@ -118,8 +135,8 @@ def learnt_ways(
     others, so that no single covariance describes both, also as they usually do: unless most configurations are just
     alike on all sources, which says nothing of how others differ.
 
-    First readings that no source has logged go with those after them as without any, which leaves it open whether the
-    first one says anything.
+    First readings that no source has logged go with those after them as without any, which leaves it open whether they
+    say anything.
 
     Args:
         shown: ``Ke`` as the sources leave one another, and what of its diagonal is noise.
@@ -145,4 +162,4 @@ def learnt_ways(
         ways = [*(way._replace(probability=(1.0 - apart) * way.probability) for way in ways), Way(*usual, apart)]
     if n_unlogged == 0:
         return ways
-    return _first_in_doubt([_begun_as_without_sources(way, n_unlogged, size) for way in ways])
+    return _first_in_doubt([_begun_as_without_sources(way, n_unlogged, size) for way in ways], n_unlogged)

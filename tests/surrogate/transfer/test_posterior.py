@@ -257,6 +257,42 @@ def test_each_way_in_which_curves_may_go_makes_hypotheses_of_its_own() -> None:
     assert float(told.weights[number == 1].sum()) > 0.9
 
 
+def test_what_does_not_show_at_first_is_as_if_sources_had_nothing_there() -> None:
+    prior, n = hypotheses().prior, 2
+    ways = replace(
+        prior,
+        epoch_covariances=prior.epoch_covariances.repeat(2, 1, 1),
+        epoch_noise=prior.epoch_noise.repeat(2, 1),
+        way_probabilities=(0.5, 0.5),
+        way_silent=(0, n),
+    )
+    sources, mean = prior.sources.clone(), prior.mean.clone()
+    sources[:, :, :n], mean[:, :n] = 0.0, 0.0
+    both = Posterior(Hypotheses(ways, GRID), temper=1.0)
+    number = torch.arange(len(both.weights)) // 4 % 2
+    alone = [
+        Posterior(Hypotheses(part, GRID), temper=1.0) for part in (prior, replace(prior, sources=sources, mean=mean))
+    ]
+    for posterior in (both, *alone):
+        for config, column, value in READINGS:
+            posterior.observe(config, column, value)
+    cells, begun = all_cells(both.hypotheses), torch.zeros(len(all_cells(both.hypotheses)[0]), dtype=torch.long)
+    rows = torch.arange(prior.n_config)
+    for way, single in enumerate(alone):
+        which, all_of_it = torch.nonzero(number == way)[:, 0], torch.arange(len(single.weights))
+        asked = [
+            lambda posterior, of: posterior.cell_moments(*cells, of),
+            lambda posterior, of: posterior.rise_moments(*cells, begun, of),
+            lambda posterior, of: posterior.value_slopes(rows, *cells, of),
+            lambda posterior, of: posterior.source_weights(of),
+            lambda posterior, of: posterior.value_covariance(rows, of),
+            lambda posterior, of: [part[of] for part in posterior.value_moments()],
+        ]
+        for ask in asked:
+            for found, expected in zip(ask(both, which), ask(single, all_of_it), strict=True):
+                torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)
+
+
 def grid_readings(h: Hypotheses) -> list[tuple[int, int, float]]:
     """Every epoch of every configuration, one epoch after the other."""
     cells = [(i, t) for t in range(h.prior.n_epoch) for i in range(h.prior.n_config)]

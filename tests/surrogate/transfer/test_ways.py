@@ -94,3 +94,26 @@ def test_a_first_reading_before_any_training_hardly_speaks_against_the_configura
     before = lead()
     belief.observe(leader, 0, float(curves[leader, 0]))
     assert lead() > 0.5 * before > 0.2
+
+
+def test_readings_on_a_plateau_are_noise_of_their_own() -> None:
+    between, noise = shown(14)
+    plateaus = [way for way in learnt_ways((between, noise), (between, noise), 0.0, n_unlogged=10) if way.n_silent > 1]
+    assert {way.n_silent for way in plateaus} == {2, 6}  # 13 epochs
+    for way in plateaus:
+        silent, later = slice(None, way.n_silent), slice(10, None)
+        assert torch.equal(way.covariance[silent], torch.diag(way.noise)[silent])
+        torch.testing.assert_close(way.covariance[later, later], between[later, later])
+
+
+def test_a_plateau_that_no_source_has_logged_leaves_what_sources_say_of_values() -> None:
+    belief, curves = belief_of(T)  # final values alone
+    order = belief.values().mean.argsort(descending=True).tolist()
+    noise = 1e-3 * torch.randn(N, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    for config in order[:4] + order[::4]:  # good and poor ones are alike
+        for epoch in range(2):
+            belief.observe(config, epoch, 0.05 + float(noise[config, epoch]))
+    values = belief.values().mean
+    assert int(belief.worth().argmax()) in order[:3]
+    assert float(torch.corrcoef(torch.stack([values, curves[:, -1]]))[0, 1]) > 0.7
+    assert float(belief.source_weights().mean.sum()) > 0.5
