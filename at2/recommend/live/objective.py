@@ -51,7 +51,7 @@ class Objective:
             is 0. A *function* trains all of `epochs` and returns the metric after the last; a *generator* yields it
             after each, and is paused between two epochs. The metric is a number, or a dict that holds it by name.
         n_epoch: Length of a full training; the range of a generator ends there.
-        metric: Which entry to take where dicts come; None takes the first.
+        metric: Which entry to take where dicts come; None takes the only one, and refuses several.
         most_alive: Most generators that are paused in memory; the one that waits longest is closed, and started
             again from its checkpoint when its turn comes.
     """
@@ -82,7 +82,8 @@ class Objective:
             folder: The checkpoint folder.
 
         Raises:
-            TuneError: If what comes back is no number; that is a mistake in `train` and ends the tuning.
+            TuneError: If what comes back is no number, or several of which none is named; that is a mistake in `train`
+                and ends the tuning.
             Exception: Whatever `train` raises.
         """
         if self._is_generator:
@@ -133,7 +134,7 @@ def read_metric(raw: Any, metric: str | None, query: Query) -> Reading:
     """Make a reading of what `train` gave.
 
     Raises:
-        TuneError: If it is no number and no dict of numbers that holds the metric.
+        TuneError: If it is no number and no dict of numbers that holds the metric, or if several come and no name.
 
     Example:
         >>> query = Query(config_id=7, config={}, epoch=1, number=0)
@@ -143,6 +144,8 @@ def read_metric(raw: Any, metric: str | None, query: Query) -> Reading:
     if not isinstance(raw, Mapping):
         return Reading(_number(raw, "the metric", query))
     numbers = {str(name): _number(value, f"entry {str(name)!r}", query) for name, value in raw.items()}
+    if metric is None and len(numbers) > 1:
+        raise TuneError(f"{_said(query)} gave the metrics {sorted(numbers)}; pass metric= to say which of them counts")
     name = metric if metric is not None else next(iter(numbers), None)
     if name not in numbers:
         raise TuneError(f"{_said(query)} gave the metrics {sorted(numbers)}; {name or 'one'!r} is wanted among them")

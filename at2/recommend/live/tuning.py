@@ -80,7 +80,8 @@ def tune(
         target: Name of the task; its own curves in the history are never looked at.
         candidates: Configurations to choose from, as `Recommender` takes them, or how many to draw from the space.
             None draws 100 (and adds the history's) where a space is given, and else takes the history's.
-        metric: Name of the metric; None takes the history's.
+        metric: Name of the metric, and of its entry where `train` gives dicts; None takes the history's, and without
+            a history the only entry.
         maximize: Whether larger is better; None asks the history, and means yes without one.
         goal: ``"train"`` ends with the best trained model, ``"recommend"`` with the configuration that will be best
             when trained in full, later.
@@ -98,7 +99,7 @@ def tune(
         The recommended configuration, its checkpoint, and frames of all that was trained.
 
     Raises:
-        TuneError: If `train` gives no number, or every configuration fails.
+        TuneError: If `train` gives no number or several without `metric`, or every configuration fails.
         FileError: If `workdir` holds a tuning already, is held by another process, or cannot be written.
         TableError: If the parts do not fit together, or what is resumed was started otherwise.
         At2Error: As `Recommender` raises.

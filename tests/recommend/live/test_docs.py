@@ -23,6 +23,7 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         exec(compile(code, "tuning.md", "exec"), names)
     result, train = names["result"], names["train_as_a_generator"]
     assert result.value > 0.9
+    assert names["smallest"].value < 0.1
     assert list(train({"lr": 0.5}, range(1, 3), tmp_path)) == pytest.approx([0.7, 0.95])
 
 

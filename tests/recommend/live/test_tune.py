@@ -112,6 +112,18 @@ def test_a_dict_gives_the_metric_by_name_and_the_rest_is_kept(run: Run) -> None:
     assert set(result.epochs["metric_lr"]) <= {c["lr"] for c in CONFIGS}
 
 
+def test_several_numbers_without_a_name_are_refused_and_cost_nothing(run: Run) -> None:
+    def train(config: dict[str, Any], epochs: range, checkpoint: Path) -> dict[str, float]:
+        value = accuracy(config, epochs[-1])
+        return {"loss": 1.0 - value, "accuracy": value}
+
+    with pytest.raises(TuneError, match=r"gave the metrics \['accuracy', 'loss'\]; pass metric= to say which"):
+        run(train)
+    result = run(train, metric="accuracy", resume=True)
+    assert result.config == {"lr": 0.8}
+    assert (result.progress.metric, len(result.epochs)) == ("accuracy", 12)
+
+
 @pytest.mark.parametrize("bad", [None, "0.9", [0.9], True, {"accuracy": "high"}, {}])
 def test_what_is_no_number_is_a_clear_error_and_costs_nothing(run: Run, bad: object, trainer: Trainer) -> None:
     with pytest.raises(TuneError, match=r"configuration 'new-\d', epoch 1, gave"):
