@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -99,7 +99,8 @@ def tune(
         The recommended configuration, its checkpoint, and frames of all that was trained.
 
     Raises:
-        TuneError: If `train` gives no number or several without `metric`, or every configuration fails.
+        TuneError: If `train` gives no number or several without `metric`, or none of the configurations that were
+                trained gives a value.
         FileError: If `workdir` holds a tuning already, is held by another process, or cannot be written.
         TableError: If the parts do not fit together, or what is resumed was started otherwise.
         At2Error: As `Recommender` raises.
@@ -260,6 +261,8 @@ def _result(
             f"all {len(failed)} configurations failed, the last in epoch {last.epoch} ({last.note or last.status}); "
             f"tracebacks are in {session.folder / 'failures'}. Mend train or the space, and take another workdir"
         )
+    if failed and not any(e.value is not None for e in progress.epochs):
+        raise _nothing_learnt(session, failed)
     found = recommender.recommend()
     own = (e for e in progress.epochs if e.config_id == found.config_id)
     best = best_epoch(own, maximize=progress.maximize)
@@ -276,4 +279,16 @@ def _result(
         target=recommender.target,
         leaders=tuple(_leaders(recommender, 5)),
         tuner_s=tuner_s,
+    )
+
+
+def _nothing_learnt(session: Session, failed: Mapping[ConfigId, Epoch]) -> TuneError:
+    """The error of a tuning that ended, with candidates left, before any epoch gave a value."""
+    last = list(failed.values())[-1]
+    crashed = any(epoch.status == "crashed" for epoch in failed.values())
+    seen = f"; tracebacks are in {session.folder / 'failures'}" if crashed else ""
+    return TuneError(
+        f"none of the {len(failed)} configurations that were trained gave a value, the last failed in epoch "
+        f"{last.epoch} ({last.note or last.status}){seen}. Go on with resume=True (--resume) and, where it is spent, a "
+        "larger budget; or mend train or the space, and take another workdir"
     )

@@ -175,6 +175,24 @@ def test_when_all_diverge_the_error_says_so(run: Run) -> None:
         run(lambda c, e, f: math.nan)
 
 
+def test_when_none_gives_a_value_the_error_says_so(run: Run) -> None:
+    with pytest.raises(TuneError, match=r"none of the 3 configurations .* gave a value.*metric was nan") as told:
+        run(lambda c, e, f: math.nan, budget="3 epochs")
+    assert "failures" not in str(told.value)
+
+    def train(config: dict[str, Any], epochs: range, checkpoint: Path) -> float:
+        raise ValueError("exploded")
+
+    said = r"none of the 4 configurations .* epoch 1 \(ValueError: exploded\); tracebacks are in .*failures\. Go on"
+    with pytest.raises(TuneError, match=said):
+        run(train, budget="4 epochs", resume=True)
+
+
+def test_a_failure_beside_a_value_is_no_error(run: Run) -> None:
+    result = run(lambda c, e, f: 0.5 if c["lr"] == 0.05 else math.nan, budget="200 epochs")
+    assert (result.config, len(result.failed)) == ({"lr": 0.05}, 4)
+
+
 def test_a_second_tuning_needs_another_folder_or_resume(run: Run, trainer: Trainer) -> None:
     run(trainer)
     with pytest.raises(FileError, match=r"holds a tuning already; pass resume=True"):
