@@ -55,6 +55,19 @@ class TableError(At2Error, ValueError):
     """A learning-curve table whose parts do not fit together, or a question it cannot answer."""
 
 
+class HistoryError(TableError):
+    """A journal without the history that it was written with.
+
+    Args:
+        message: What was wanted, what came, and the way out.
+        table: Name of the table that the journal was written with, if there was one.
+    """
+
+    def __init__(self, message: str, *, table: str | None = None) -> None:
+        super().__init__(message)
+        self.table = table
+
+
 class BudgetError(At2Error, ValueError):
     """A budget that is empty, negative, or given in two units."""
 

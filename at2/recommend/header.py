@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from at2.errors import CorruptFileError, TableError
+from at2.errors import CorruptFileError, HistoryError, TableError
 from at2.recommend.budget import Budget
 from at2.recommend.candidates import Candidates, candidates_from_json, candidates_to_json
 from at2.recommend.journal import KIND, VERSION
@@ -90,7 +90,8 @@ def check_header(
 
     Raises:
         CorruptFileError: If the header lacks a part.
-        TableError: If the table or the surrogate must be passed and was not.
+        HistoryError: If the table must be passed and was not, or lacks a task that was learnt from.
+        TableError: If the surrogate must be passed and was not.
     """
     try:
         settings = {name: header[name] for name in _SETTINGS}
@@ -110,6 +111,9 @@ def check_header(
         settings["space"] = SearchSpace.from_json(saved_space)
     found = _find_table(name, table, path)
     if found is not None:
+        if lacking := [task for task in settings["sources"] if task not in found.tasks.index]:
+            message = f"the journal {path} was written with another history, which has the task {lacking[0]!r}"
+            raise HistoryError(f"{message}; pass the table it was made with", table=name)
         del settings["maximize"]  # the table says so itself
     return settings, found
 
@@ -122,4 +126,5 @@ def _find_table(name: str | None, table: LearningCurveTable | None, path: Path) 
     try:
         return load_table(name)
     except LookupError as error:
-        raise TableError(f"the journal {path} was made with table {name!r}; pass it: resume(path, table)") from error
+        message = f"the journal {path} was made with table {name!r}; pass it: resume(path, table)"
+        raise HistoryError(message, table=name) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from at2.devices import usable_device
-from at2.errors import TableError
+from at2.errors import HistoryError, TableError
 from at2.recommend.acquisition import Acquisition, Choice
 from at2.recommend.budget import Budget
 from at2.recommend.default import default_acquisition
@@ -389,12 +389,13 @@ class Recommender:
         Raises:
             CorruptFileError: If the journal is damaged.
             FileError: If it cannot be read.
-            TableError: If the table is missing, or holds another history than the journal was written with.
+            HistoryError: If the table is missing, or holds another history than the journal was written with.
         """
         log, place = RunLog.read(path), Path(path)
         settings, table = check_header(log.header, as_history(table), path=place, surrogate=surrogate)
         recommender = cls(table, acquisition=acquisition, device=device, **settings)
         if recommender.problem.sha256 != log.header["sha256"]:
-            raise TableError(f"the journal {place} was written with another history; pass the table it was made with")
+            message = f"the journal {place} was written with another history; pass the table it was made with"
+            raise HistoryError(message, table=log.header["table"])
         recommender._run.replay(log, path=place)
         return recommender

@@ -80,6 +80,8 @@ def as_bytes(size: int | str | None) -> int | None:
 def as_history(history: History) -> LearningCurveTable | None:
     """Give the table itself, load it by its name or path, or make one of several; of none at all None.
 
+    A single one in a list is given as it is, under its own name: by that a journal finds it again.
+
     Raises:
         FileError: If there is no such file, or it holds no table.
         TableError: If it is none of these, or several do not fit together.
@@ -97,7 +99,7 @@ def as_history(history: History) -> LearningCurveTable | None:
     from at2.tables import concat
 
     tables = [table for table in map(as_history, history) if table is not None]
-    return concat(tables) if tables else None
+    return concat(tables) if len(tables) > 1 else next(iter(tables), None)
 
 
 def as_seed(seed: Any) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from at2.errors import CorruptFileError, FileError, TableError
+from at2.errors import CorruptFileError, FileError, HistoryError, TableError
 from at2.recommend import Budget, Journal, Query, Recommender
 from at2.tables import LearningCurveTable
 from tests.recommend.conftest import make_table
@@ -145,6 +145,9 @@ def test_another_history_is_refused(table, measure: Measure, tmp_path: Path) -> 
     advance(make(table, journal=path), measure, 2)
     with pytest.raises(TableError, match="written with another history"):
         resume(path, make_table(maximize=False))
+    with pytest.raises(HistoryError, match="written with another history, which has the task") as told:
+        resume(path, table.subset(["dogs"]))
+    assert told.value.table == "small"
     assert len(resume(path, make_table(target_curves=0.1)).told) == 2
 
 

@@ -113,6 +113,15 @@ def test_a_history_may_be_several(tmp_path: Path) -> None:
     assert as_history([]) is None
 
 
+def test_a_single_history_in_a_list_keeps_its_table_and_name(tmp_path: Path) -> None:
+    table = make_table()
+    assert as_history([table]) is table
+    table.to_hdf5(tmp_path / "small.h5")
+    loaded = as_history((str(tmp_path / "small.h5"),))
+    assert loaded is not None
+    assert loaded.name == table.name != "history"
+
+
 def test_candidates_where_nothing_is_said() -> None:
     table, space = make_table(), lcbench_space()
     assert choose_candidates(None, space=None, history=table) is None
