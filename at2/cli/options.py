@@ -43,6 +43,32 @@ def goal_option(default: str) -> Callable[[Command], Command]:
     )
 
 
+def table_options(command: Command) -> Command:
+    """Add ``--out`` and ``--overwrite`` to a command that keeps a new table; `new_table_path` reads them."""
+    command = click.option("--overwrite", is_flag=True, help="Replace a table or file that is there already.")(command)
+    return click.option(
+        "-o", "--out", type=click.Path(path_type=Path), help="Write this .h5 file instead of keeping it by name."
+    )(command)
+
+
+def new_table_path(name: str, out: Path | None, *, overwrite: bool) -> Path:
+    """Return where a new table goes: to the file `out`, or where tables are kept by name.
+
+    Raises:
+        TableError: If no table can be kept by that name.
+        FileError: If something is there already, and `overwrite` is not set.
+    """
+    from at2.errors import FileError
+    from at2.tables import imported_path
+
+    path = out or imported_path(name)
+    if path.exists() and not overwrite:
+        there, other = (f"{path}", "file with --out") if out else (f"a table {name!r} ({path})", "name")
+        message = f"there is {there} already; pass --overwrite to replace it, or choose another {other}"
+        raise FileError(message, path=path)
+    return path
+
+
 summary_option = click.option(
     "--summary", type=click.Path(dir_okay=False, path_type=Path), help="Also write what is shown, as CSV."
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from at2.cli.facts import facts
+from at2.cli.options import new_table_path, table_options
 from at2.cli.tables_derived import concat_command, rescale_epochs_command
 from at2.cli.tables_optuna import export_optuna, import_optuna
 
@@ -240,7 +241,7 @@ def fetch(names: tuple[str, ...], mirror: str | None, force: bool, quiet: bool) 
 @click.option("--rename", "renames", multiple=True, metavar="FROM=TO", help="Rename a column first.")
 @click.option("--strict", is_flag=True, help="Take an unusable row for an error, instead of leaving it out.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Length of a full training.  [default: the longest curve]")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write this .h5 file instead of keeping it by name.")
+@table_options
 def import_command(
     curves: Path,
     configs: Path,
@@ -252,16 +253,17 @@ def import_command(
     strict: bool,
     epochs: int | None,
     out: Path | None,
+    overwrite: bool,
 ) -> None:
     """Make a table from two files, CSV, JSON or Parquet.
 
     CURVES has the columns task, config_id, epoch, value, and may have seed and seconds. CONFIGS has config_id and a
     column per hyperparameter. What cannot be used is left out and reported.
     """
-    from at2.tables import LearningCurveTable, imported_path
+    from at2.tables import LearningCurveTable
     from at2.tables.formats import read_frame_file
 
-    path = out or imported_path(name)
+    path = new_table_path(name, out, overwrite=overwrite)
     columns = _renames(renames)
     table = LearningCurveTable.from_frame(
         read_frame_file(curves).rename(columns=columns),

@@ -6,25 +6,23 @@ from pathlib import Path
 
 import click
 
-_out_option = click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="Write this .h5 file instead of keeping it by name."
-)
+from at2.cli.options import new_table_path, table_options
 
 
 @click.command("concat")
 @click.argument("names", metavar="TABLE...", nargs=-1, required=True)
 @click.option("--name", required=True, help="Name of the new table.")
 @click.option("--metric", help="Keep this metric; a table without it takes part with its default one.")
-@_out_option
-def concat_command(names: tuple[str, ...], name: str, metric: str | None, out: Path | None) -> None:
+@table_options
+def concat_command(names: tuple[str, ...], name: str, metric: str | None, out: Path | None, overwrite: bool) -> None:
     """Make one table of several: those of earlier tunings, as history for the next.
 
     Tasks of one name are one task, configurations of one id are one if they are equal. Kept are the metrics that all
     tables have.
     """
-    from at2.tables import concat, imported_path, load_table
+    from at2.tables import concat, load_table
 
-    path = out or imported_path(name)
+    path = new_table_path(name, out, overwrite=overwrite)
     table = concat([load_table(each) for each in names], metric=metric, name=name)
     table.to_hdf5(path)
     click.echo(f"{table!r}\nwritten to {path}")
@@ -41,15 +39,17 @@ def concat_command(names: tuple[str, ...], name: str, metric: str | None, out: P
     multiple=True,
     help="A full training of this task; for one that is not named its longest curve. May be given several times.",
 )
-@_out_option
-def rescale_epochs_command(table: str, name: str, epochs: int, lengths: tuple[str, ...], out: Path | None) -> None:
+@table_options
+def rescale_epochs_command(
+    table: str, name: str, epochs: int, lengths: tuple[str, ...], out: Path | None, overwrite: bool
+) -> None:
     """Bring the full trainings of all tasks in TABLE to one number of epochs.
 
     Where schedules end with the training, a tenth of a training is comparable between tasks and the tenth epoch is not.
     """
-    from at2.tables import imported_path, load_table, rescale_epochs
+    from at2.tables import load_table, rescale_epochs
 
-    path = out or imported_path(name)
+    path = new_table_path(name, out, overwrite=overwrite)
     rescaled = rescale_epochs(load_table(table), epochs, lengths=_lengths(lengths), name=name)
     rescaled.to_hdf5(path)
     click.echo(f"{rescaled!r}\nwritten to {path}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from at2.cli.options import new_table_path, table_options
 from at2.cli.progress import run_bar
 
 
@@ -16,7 +17,7 @@ from at2.cli.progress import run_bar
 @click.option("--metric", default="value", show_default=True, help="What to call the objective.")
 @click.option("--steps-per-epoch", type=click.IntRange(min=1), default=1, show_default=True, help="Of reported steps.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Of a full training, where trials have final values alone.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write this .h5 file instead of keeping it by name.")
+@table_options
 def import_optuna(
     storage: str,
     name: str,
@@ -25,15 +26,16 @@ def import_optuna(
     steps_per_epoch: int,
     epochs: int | None,
     out: Path | None,
+    overwrite: bool,
 ) -> None:
     """Make a table from the studies in STORAGE, a database's address or a file of Optuna.
 
     Each study is a task, each trial a configuration, and what it reported its curve. Pruned and failed trials count as
     such. What cannot be used is left out and reported.
     """
-    from at2.tables import from_optuna, imported_path
+    from at2.tables import from_optuna
 
-    path = out or imported_path(name)
+    path = new_table_path(name, out, overwrite=overwrite)
     table = from_optuna(
         storage, names=studies or None, metric=metric, steps_per_epoch=steps_per_epoch, n_epoch=epochs, name=name
     )

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+import at2
 from at2.cli.main import cli
 from at2.tables import LearningCurveTable, Metric, load_table
 
@@ -118,6 +119,35 @@ class TestRescaleEpochs:
             "nobody"
             in run("rescale-epochs", "mine", "--name", "x", "--epochs", 6, "--length", "nobody=9", ok=False).output
         )
+
+
+class TestOverwrite:
+    @pytest.fixture
+    def command(self, request: pytest.FixtureRequest, mine: Result, tmp_path: Path) -> list[object]:
+        """The words that make another table of the imported one."""
+        if request.param == "import":
+            return ["import", tmp_path / "curves.csv", tmp_path / "configs.csv"]
+        if request.param == "import-optuna":
+            at2.to_optuna(load_table("mine"), tmp_path / "runs.log")
+            return ["import-optuna", tmp_path / "runs.log"]
+        return ["concat", "mine"] if request.param == "concat" else ["rescale-epochs", "mine", "--epochs", 6]
+
+    @pytest.mark.parametrize("command", ["import", "import-optuna", "concat", "rescale-epochs"], indirect=True)
+    def test_a_table_is_replaced_only_where_that_is_said(
+        self, command: list[object], home: Path, tmp_path: Path
+    ) -> None:
+        kept, file = home / "tables" / "new.h5", tmp_path / "new.h5"
+        for path, words, there in (
+            (kept, [], f"there is a table 'new' ({kept}) already"),
+            (file, ["-o", file], f"there is {file} already"),
+        ):
+            run(*command, "--name", "new", *words)
+            path.write_bytes(b"mine")
+            refused = run(*command, "--name", "new", *words, ok=False)
+            assert f"{there}; pass --overwrite to replace it, or choose another" in refused.output
+            assert path.read_bytes() == b"mine"
+            run(*command, "--name", "new", *words, "--overwrite")
+            assert LearningCurveTable.from_hdf5(path).name == "new"
 
 
 class TestList:
