@@ -30,7 +30,8 @@ _N_EPOCH = 40
     "--history",
     metavar="NAME|FILE",
     multiple=True,
-    help="Learning curves of earlier tasks, once or more often; those of the task itself are not read.",
+    help="Learning curves of earlier tasks, once or more often; those of the task itself are not read. Without --space "
+    "its configurations are those to choose from. Its metric must be an accuracy or one that the training gives.",
 )
 @click.option("--sources", type=CommaList(), help="Tasks of the history to learn from.  [default: all others]")
 @click.option("--budget", default="200-epochs", show_default=True, help="'200-epochs', '90s', '30min' or '2h'.")
@@ -85,17 +86,20 @@ def tune(  # one argument for each option
     from at2.recommend.live import tune as run
     from at2.recommend.settings import as_budget, as_history
     from at2.training import load_task
-    from at2.training.tunable import METRIC, TunableTraining
+    from at2.training.tunable import GIVEN, METRIC, TunableTraining
 
     amount = as_budget(budget)
     task, table = load_task(task_name), as_history(history)
+    if space is None and table is not None:
+        _check_configs(table)
     folder = run_folder(record, task.name, goal=goal, seed=seed)
     further: dict[str, Any] = {} if sources is None else {"sources": sources}
-    metric = METRIC if table is None else None
+    metric = _metric(table)
+    accuracy = METRIC if metric in GIVEN else metric
     try:
         with _view(f"tuning {task.name}", quiet=quiet) as view:
             result = run(
-                TunableTraining(task, seed=seed, device=device),
+                TunableTraining(task, seed=seed, device=device, metric=accuracy),
                 _space(space, table),
                 budget=amount,
                 n_epoch=epochs if epochs is not None or table is not None else _N_EPOCH,
@@ -130,6 +134,38 @@ def _space(name: str | None, table: LearningCurveTable | None) -> SearchSpace | 
     if name is not None:
         return hyperrec_space() if name == "hyperrec" else hyperrec_small_space()
     return None if table is not None else hyperrec_small_space()
+
+
+def _check_configs(table: LearningCurveTable) -> None:
+    """Refuse a history whose configurations would all crash, before any is trained."""
+    from at2.errors import SpaceError
+    from at2.training.tunable import check_trainable
+
+    try:
+        check_trainable(table)
+    except SpaceError as error:
+        message = f"{error}; say what to train with --space hyperrec-small or --space hyperrec, or take another history"
+        raise SpaceError(message, parameter=error.parameter) from error
+
+
+def _metric(table: LearningCurveTable | None) -> str:
+    """What is tuned for: the history's metric if the training gives it, else its accuracy by the history's name."""
+    from at2.errors import TableError
+    from at2.training.tunable import GIVEN, METRIC
+
+    if table is None:
+        return METRIC
+    default = table.get_metric()
+    if default.name in GIVEN:
+        return default.name
+    if METRIC in table.metrics:
+        return METRIC
+    if not default.maximize:
+        raise TableError(
+            f"the training gives an accuracy, and smaller is better for {default.name!r}, the metric of table "
+            f"{table.name!r}; take a history of {', '.join(GIVEN)} or of another accuracy"
+        )
+    return default.name
 
 
 def _candidates(draw: int | None, table: LearningCurveTable | None) -> Any:

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -17,7 +19,8 @@ from at2.cli.main import cli
 from at2.cli.tune_view import LineView, LiveView, sparkline
 from at2.recommend import Budget, Query
 from at2.recommend.live import Epoch, Leader, Progress
-from at2.tables import load_table
+from at2.space import hyperrec_small_space
+from at2.tables import LearningCurveTable, load_table
 
 FOLDER = "tune/digits-low-train-seed-0"
 
@@ -64,6 +67,63 @@ def test_the_table_of_one_tuning_is_history_for_the_next(tmp_path: Path) -> None
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 0, done.output
     assert "spent 2 of 2 epochs" in done.output
+
+
+def past(path: Path, configs: list[dict[str, Any]], *, metric: str = "val_acc_top1", maximize: bool = True) -> Path:
+    """A table of two tasks, each with three epochs of all configurations."""
+    rows = [
+        (task, k, epoch, 0.1 * k + 0.05 * epoch) for task in "ab" for k in range(len(configs)) for epoch in (1, 2, 3)
+    ]
+    frame = pd.DataFrame(rows, columns=["task", "config_id", "epoch", "value"])
+    known = pd.DataFrame([{"config_id": k, **config} for k, config in enumerate(configs)])
+    LearningCurveTable.from_frame(frame, known, metric=metric, maximize=maximize, name="past").to_hdf5(path)
+    return path
+
+
+def tuned_with(history: Path, record: Path, *words: str) -> tuple[int, str]:
+    words = ("--task", "digits-low", "--history", str(history), "--budget", "3-epochs", "--record", str(record), *words)
+    done = CliRunner().invoke(cli, ["tune", *words])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
+
+
+FOREIGN = [{"learning_rate": 10.0**-k, "num_layers": k, "batch_size": 64} for k in range(1, 5)]
+
+
+@pytest.mark.parametrize("words", [(), ("--draw", "5")])
+def test_a_history_of_other_hyperparameters_is_refused_before_anything_runs(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    code, said = tuned_with(past(tmp_path / "past.h5", FOREIGN), tmp_path / "record", *words)
+    assert code == 1
+    assert "hyperparameters that the training does not know (learning_rate, num_layers)" in said
+    assert "lack some that it needs (model, optimizer, scheduler, lr, weight_decay)" in said
+    assert "say what to train with --space hyperrec-small or --space hyperrec, or take another history" in said
+    assert not (tmp_path / "record").exists()
+
+
+def test_a_history_of_values_that_cannot_be_trained_is_refused(tmp_path: Path) -> None:
+    configs = [{**config, "batch_size": 500} for config in hyperrec_small_space().sample(3, seed=0)]
+    code, said = tuned_with(past(tmp_path / "past.h5", configs), tmp_path / "record")
+    assert code == 1
+    assert "none of the 3 configurations of table 'past' can be trained: 'batch_size' must be a number" in said
+
+
+def test_such_a_history_is_taken_where_the_space_is_said(tmp_path: Path) -> None:
+    history = past(tmp_path / "past.h5", FOREIGN, metric="accuracy")  # the history's name of what the training gives
+    code, said = tuned_with(history, tmp_path / "record", "--space", "hyperrec-small", "--draw", "5")
+    assert code == 0, said
+    assert ": accuracy 0." in said
+    assert load_table(str(tmp_path / "record" / FOLDER / "curves.h5")).metric == "accuracy"
+
+
+def test_a_history_of_a_loss_that_the_training_does_not_give_is_refused(tmp_path: Path) -> None:
+    configs = hyperrec_small_space().sample(3, seed=0)
+    code, said = tuned_with(past(tmp_path / "past.h5", configs, metric="error", maximize=False), tmp_path / "record")
+    assert code == 1
+    assert "smaller is better for 'error', the metric of table 'past'; take a history of val_acc_top1" in said
+    code, said = tuned_with(past(tmp_path / "past.h5", configs, metric="val_loss", maximize=False), tmp_path / "record")
+    assert code == 0, said
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
