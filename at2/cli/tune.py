@@ -34,7 +34,13 @@ _N_EPOCH = 40
     "its configurations are those to choose from. Its metric must be an accuracy or one that the training gives.",
 )
 @click.option("--sources", type=CommaList(), help="Tasks of the history to learn from.  [default: all others]")
-@click.option("--budget", default="200-epochs", show_default=True, help="'200-epochs', '90s', '30min' or '2h'.")
+@click.option(
+    "--budget",
+    default="200-epochs",
+    show_default=True,
+    help="'200-epochs', '90s', '30min' or '2h'. Times count what the trainings take, not what the tuner takes to "
+    "decide (some tens of milliseconds an epoch); in Python a callback with progress.stop() ends it by the clock.",
+)
 @click.option(
     "--space",
     type=click.Choice(["hyperrec-small", "hyperrec"]),

@@ -164,6 +164,11 @@ def test_a_real_ctrl_c_on_a_terminal_and_a_resume(tmp_path: Path) -> None:
     assert "spent" in done.stdout
 
 
+def test_the_help_says_what_a_budget_in_seconds_counts() -> None:
+    said = " ".join(CliRunner().invoke(cli, ["tune", "--help"]).output.split())
+    assert "Times count what the trainings take, not what the tuner takes to decide" in said
+
+
 def test_an_unknown_task_and_a_wrong_budget_are_answered(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["tune", "--task", "digit", "--record", str(tmp_path)])
     assert done.exit_code == 1

@@ -73,7 +73,9 @@ def tune(
         train: What trains.
         space: What can be tuned: a dict such as ``{"lr": (1e-4, 1e-1, "log"), "optimizer": ["sgd", "adam"]}``, a
             ConfigSpace declaration or a `SearchSpace`; None takes the history's.
-        budget: A `Budget`, or words: ``"200 epochs"``, ``"2h"``. With `resume` it may be larger than before.
+        budget: A `Budget`, or words: ``"200 epochs"``, ``"2h"``. Seconds count what the trainings take, not what the
+            tuner takes to decide (some tens of milliseconds an epoch); a callback with ``progress.stop()``
+            ends a tuning by the clock. With `resume` it may be larger than before.
         n_epoch: Length of a full training; None takes the history's.
         history: Curves of earlier tasks: a table, its name or its path, or a list of these (`at2.concat`). None, or an
             empty list, tunes without.

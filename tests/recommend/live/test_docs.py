@@ -24,6 +24,7 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     result, train = names["result"], names["train_as_a_generator"]
     assert result.value > 0.9
     assert names["smallest"].value < 0.1
+    assert names["timed"].stopped_because == "a callback called for it"
     assert list(train({"lr": 0.5}, range(1, 3), tmp_path)) == pytest.approx([0.7, 0.95])
 
 

@@ -337,7 +337,10 @@ def test_how_trainings_ended_is_part_of_the_history(run: Run) -> None:
 
 
 def test_a_budget_in_seconds_counts_the_training(run: Run, trainer: Trainer) -> None:
-    assert run(trainer, budget="1h").progress.spent < 60
+    result = run(trainer, budget="1h")
+    assert result.progress.spent < 60
+    assert result.progress.spent == pytest.approx(result.epochs["seconds"].sum())  # of deciding nothing
+    assert result.tuner_s > 0
 
 
 def test_a_space_is_enough(tmp_path: Path) -> None:
