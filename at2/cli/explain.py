@@ -31,7 +31,7 @@ def explain(journal: Path, tables: tuple[str, ...], out: Path | None, fmt: str, 
     """
     from at2.errors import HistoryError
     from at2.recommend import Recommender
-    from at2.recommend.live.settings import as_history
+    from at2.recommend.settings import as_history
 
     try:
         recommender = Recommender.resume(journal, as_history(tables))

@@ -383,8 +383,7 @@ class Recommender:
             device: Where the surrogate computes; the journal does not keep it.
 
         Returns:
-            A recommender in the same state: its next query is what it would have been; queries that were asked but
-            never told are handed out again first.
+            A recommender in the same state; queries that were asked but never told are handed out again first.
 
         Raises:
             CorruptFileError: If the journal is damaged.

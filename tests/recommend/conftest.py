@@ -1,6 +1,8 @@
 """A small table of learning curves, made by a formula."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,11 @@ def curves_of(task: int, *, seed: int = 0) -> np.ndarray:
     level = 0.9 - (rates - 0.5 - 0.05 * task) ** 2 - 0.1 * task
     noise = 0.002 * np.random.default_rng([task, seed]).standard_normal((N_CONFIG, N_EPOCH))
     return level[:, None] * (1 - 0.5 / np.arange(1, N_EPOCH + 1)) + noise
+
+
+def copied(journal: Path) -> Path:
+    """A copy of a journal, so that two recommenders can write on."""
+    return Path(shutil.copy(journal, journal.with_name("copy.jsonl")))
 
 
 def make_table(

@@ -1,6 +1,5 @@
 """Whatever the order in which workers ask, tell, fail, save and crash: budget, journal and belief stay sound."""
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from at2.recommend import Budget, Recommender
-from tests.recommend.conftest import N_EPOCH, make_table
+from tests.recommend.conftest import N_EPOCH, copied, make_table
 from tests.recommend.test_recommender import Quick, make
 
 MOVES = st.lists(st.sampled_from(["ask", "ask", "tell first", "tell last", "fail", "crash", "recommend"]), max_size=30)
@@ -109,8 +108,7 @@ def test_a_replay_from_the_journal_is_the_same_run(
                 recommender.tell(query, failed=True, seconds=1.5)
             else:
                 recommender.tell(query, value, seconds=1.0 + place)
-        shutil.copy(path, copy := path.with_name("copy.jsonl"))  # both are written on
-        again = Recommender.resume(copy, table, surrogate=Quick())
+        again = Recommender.resume(copied(path), table, surrogate=Quick())
         assert again.told == recommender.told
         assert again.pending == recommender.pending
         assert again.spent == recommender.spent

@@ -11,7 +11,7 @@ from at2.recommend import Recommender, SampledCandidates
 from at2.recommend.candidates import candidates_from_json, candidates_to_json
 from at2.space import SearchSpace, lcbench_space
 from at2.tables import LearningCurveTable
-from tests.recommend.conftest import N_CONFIG
+from tests.recommend.conftest import N_CONFIG, copied
 from tests.recommend.test_journal import resume
 from tests.recommend.test_recommender import Quick, make, play
 
@@ -57,7 +57,7 @@ def test_a_journal_rebuilds_the_candidates(table: LearningCurveTable, tmp_path: 
     recommender = make(table, candidates=candidates, journal=tmp_path / "run.jsonl", seed=3)
     query = recommender.ask()
     recommender.tell(query, 0.5)
-    again = resume(tmp_path / "run.jsonl", table)
+    again = resume(copied(tmp_path / "run.jsonl"), table)
     assert again.problem.configs == recommender.problem.configs
     assert again.ask() == recommender.ask()
 

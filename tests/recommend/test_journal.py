@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from at2.errors import CorruptFileError, FileError, HistoryError, TableError
 from at2.recommend import Budget, Journal, Query, Recommender
 from at2.tables import LearningCurveTable
-from tests.recommend.conftest import make_table
+from tests.recommend.conftest import copied, make_table
 from tests.recommend.test_recommender import Measure, Quick, make, play
 
 
@@ -80,8 +79,7 @@ def test_failures_and_seconds_are_kept(measure: Measure, tmp_path: Path) -> None
     recommender.tell(query, failed=True, seconds=2.5)
     following = recommender.ask()
     recommender.tell(following, 0.25, seconds=3.5)
-    shutil.copy(tmp_path / "run.jsonl", tmp_path / "copy.jsonl")  # both are written on
-    again = resume(tmp_path / "copy.jsonl", table)
+    again = resume(copied(tmp_path / "run.jsonl"), table)
     assert again.told == recommender.told
     assert again.ask() == recommender.ask()
 
