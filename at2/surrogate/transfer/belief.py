@@ -12,6 +12,7 @@ from torch import Tensor
 from at2.surrogate.belief import Prediction
 from at2.surrogate.limited import at_least
 from at2.surrogate.quantiles import mixture_log_density, mixture_quantile
+from at2.surrogate.transfer.falls import Falls
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.transfer.watch import Watch
 from at2.surrogate.warp import LogWarp, Warp, unwarp_moments
@@ -45,6 +46,7 @@ class WeightedBelief:
         self._readings: Posterior | None = None
         self._pending: tuple[tuple[int, int, float | None], ...] = ()  # what those about readings have not been told
         self._watch = None if prior.failures is None else Watch.begin(posterior, prior.failures)
+        self._falls = Falls.none(prior.n_config, like=prior.mean)
         self._best = prior.mean.new_full((prior.n_config,), -math.inf)
         self._nothing = -math.inf  # what a loss of 0 is read as, in latent units
         self._length = torch.zeros(prior.n_config, dtype=torch.long, device=self._best.device)
@@ -83,7 +85,9 @@ class WeightedBelief:
         """Condition on one reading, given in oriented user units."""
         latent = self._draw_in(self._read(value))
         best, length = float(self._best[config]), int(self._length[config])
-        self._condition(config, epoch, max(best, latent) if epoch >= length else latent)
+        self._falls = self._falls.observe(config, latent, best=best, scale=self._posterior.scale)
+        if not bool(self._falls.lost[config]):
+            self._condition(config, epoch, max(best, latent) if epoch >= length else latent)
         self._pending += ((config, epoch, latent),)
         self._best, self._length = self._best.clone(), self._length.clone()
         self._best[config] = max(best, latent)
@@ -253,8 +257,8 @@ class WeightedBelief:
     @property
     def known(self) -> Tensor:
         """Of which configurations the value is known, ``(n_config,)``: they were trained in full, or failed."""
-        complete = self._length >= self.n_epoch
-        return complete if self._watch is None else complete | self._watch.failed
+        known = (self._length >= self.n_epoch) | self._falls.lost
+        return known if self._watch is None else known | self._watch.failed
 
     def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what further readings may change, averaged over the leading hypotheses.
