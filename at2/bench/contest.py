@@ -172,7 +172,7 @@ def _build(
         seed=case.tuner_seed,
         metric=match.metric,
         surrogate=shared,
-        acquisition=shared.acquisition(case),
+        acquisition=shared.acquisition(),
         goal=shared.goal,
     )
 
@@ -279,11 +279,12 @@ class _SharedFit:
         self._belief: Belief | None = None
         self._fit_s = self.saved_s = 0.0
 
-    def acquisition(self, case: "Case") -> "Acquisition":
-        """Give the rule that goes with the surrogate, and with what the case has for sources."""
-        from at2.recommend.default import default_acquisition
+    def acquisition(self) -> "Acquisition | None":
+        """Give the rule that the surrogate was published with; None for the default one."""
+        from at2.recommend.ucb import PublishedWithUcb, UpperConfidenceBound
 
-        return default_acquisition(self._make(), self.goal, alone=not case.sources, seed=case.tuner_seed)
+        surrogate = self._make()
+        return UpperConfidenceBound(surrogate.ucb_beta) if isinstance(surrogate, PublishedWithUcb) else None
 
     def _make(self) -> "Surrogate":
         from at2.surrogate import make_surrogate

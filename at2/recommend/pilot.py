@@ -9,6 +9,7 @@ from torch import Tensor
 
 from at2.recommend.acquisition import Acquisition, Choice
 from at2.recommend.ledger import SearchState
+from at2.recommend.subset import is_one_of
 from at2.surrogate import Belief
 
 
@@ -24,6 +25,7 @@ class Pilot:
         then: Rule that picks the configurations of the pilot, and everything after it.
         n_config: Configurations in the pilot.
         n_epoch: Epochs of each.
+        begin_with: Rows of configurations that come before all others.
         seed: Seed of the draw of the first configuration.
 
     Raises:
@@ -33,6 +35,7 @@ class Pilot:
     then: Acquisition
     n_config: int = 8
     n_epoch: int = 2
+    begin_with: tuple[int, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -52,6 +55,8 @@ class Pilot:
         wanted = started & (state.done < self.n_epoch) & open_
         if not bool(wanted.any()) and int(started.sum()) < self.n_config:
             wanted = ~started & open_
+            preferred = wanted & is_one_of(self.begin_with, len(wanted))
+            wanted = preferred if bool(preferred.any()) else wanted
         if not bool((state.done > 0).any()):
             wanted &= _draw(wanted, self.seed)
         return state.only(wanted)

@@ -70,7 +70,7 @@ class Recommender:
         SpaceError: If a candidate breaks the rules of the space.
         FileError: If the journal exists already or cannot be written.
         StoppingError: If utility, tolerance or confidence make no sense.
-        DeviceError: If the device cannot be used here.
+        DeviceError: If the device is not here.
 
     Example:
         >>> configs = [{"lr": 0.1}, {"lr": 0.01}, {"lr": 0.001}]
@@ -124,13 +124,13 @@ class Recommender:
             rename=rename,
             seed=seed,
         )
-        n_config, alone = self.problem.history.n_config, not self.problem.history.n_source
+        history = self.problem.history
         self._acquisition = acquisition or default_acquisition(
-            self._surrogate, goal, priced=utility is not None, alone=alone, seed=seed
+            self._surrogate, goal, history, priced=utility is not None, seed=seed
         )
         self._gauge = Gauge(trained=goal == "train", asked=self._acquisition)
-        costs = EpochCosts(n_config, self.problem.source_seconds, self.problem.history.features)
-        ledger = Ledger(self.problem.is_candidate, n_epoch=self.problem.history.n_epoch, budget=budget, costs=costs)
+        costs = EpochCosts(history.n_config, self.problem.source_seconds, history.features)
+        ledger = Ledger(self.problem.is_candidate, n_epoch=history.n_epoch, budget=budget, costs=costs)
         header = make_header(
             self.problem,
             table_name=None if table is None else table.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from at2.recommend.acquisition import Acquisition, Choice
 from at2.recommend.ledger import SearchState
@@ -25,6 +26,7 @@ class RandomSubset:
     Args:
         then: Rule that chooses.
         least: Configurations in the subset of a small budget.
+        begin_with: Rows of configurations that are in it before any other.
         seed: Seed of the draw.
 
     Raises:
@@ -33,6 +35,7 @@ class RandomSubset:
 
     then: Acquisition
     least: int = 100
+    begin_with: tuple[int, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -51,8 +54,15 @@ class RandomSubset:
         if int(new.sum()) <= room:
             return state
         order = torch.randperm(len(new), generator=torch.Generator().manual_seed(self.seed))
+        preferred = is_one_of(self.begin_with, len(new))[order]
+        order = torch.cat([order[preferred], order[~preferred]])
         left_out = order[new[order]][room:]
         return state.only(torch.ones_like(new).index_fill(0, left_out, False))
+
+
+def is_one_of(rows: tuple[int, ...], n_config: int) -> Tensor:
+    """Return which of n configurations are among some rows, ``(n_config,)``."""
+    return torch.zeros(n_config, dtype=torch.bool).index_fill(0, torch.tensor(rows, dtype=torch.long), True)
 
 
 def with_the_subset_of(asked: Acquisition, rule: Acquisition) -> Acquisition:

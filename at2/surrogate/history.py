@@ -9,6 +9,8 @@ from torch import Tensor
 
 from at2.errors import ShapeError
 
+_LEAST_COMPARED = 5  # configurations with another one on the same source, where there are more of them
+
 
 @dataclass(frozen=True)
 class RunCurves:
@@ -151,6 +153,24 @@ class History:
     def is_complete(self) -> bool:
         """Whether every source has a full curve, in some seed, of every configuration."""
         return bool(torch.isfinite(self.mean_over_seeds()).all())
+
+    def was_run(self) -> Tensor:
+        """Return which configurations each source has a reading of, ``(n_source, n_config)``."""
+        return torch.isfinite(self.values).any(3).any(1)
+
+    @property
+    def compares(self) -> bool:
+        """Whether sources say anything of how configurations differ.
+
+        A source that has run a single one does not: nobody knows what others would have reached there. It takes five
+        that were run beside another one, or as many as there are.
+        """
+        n_run = self.was_run().sum(1)
+        if self.elsewhere is not None:
+            read = torch.isfinite(self.elsewhere.values).any(2).any(1)
+            n_run = n_run + torch.bincount(self.elsewhere.source[read], minlength=self.n_source)
+        n_compared = int((n_run - 1).clamp_min(0).sum())
+        return self.n_source > 0 and n_compared >= min(_LEAST_COMPARED, self.n_config - 1)
 
     def readings(self) -> list[Tensor]:
         """Return every reading of each source, on the grid and elsewhere, in no particular order."""

@@ -10,19 +10,16 @@ import pytest
 from click.testing import CliRunner
 
 from at2.bench.contest import Match, _SharedFit, check_contestant, play_match
-from at2.bench.objective import TableObjective
+from at2.bench.objective import TableObjective, play
 from at2.bench.protocols import Case, Protocol
 from at2.bench.regret import Advance, Contest, run_regret
 from at2.bench.results import ResultFile, Series, read_results
 from at2.bench.standings import summarize_results
 from at2.cli.main import cli
 from at2.errors import BudgetError, FileError, UnknownNameError
-from at2.recommend import Budget, FinishIncumbent, KnowledgeGradient
-from at2.recommend.pilot import Pilot
-from at2.recommend.promotion import Promotion
-from at2.recommend.subset import RandomSubset
+from at2.recommend import Budget, Recommender
 from at2.recommend.ucb import UpperConfidenceBound
-from at2.tables import LearningCurveTable, Metric
+from at2.tables import LearningCurveTable, Metric, load_table
 
 TIMES = ["overhead_s", "clock"]
 PROTOCOL = Protocol("loo", n_source=1, n_draw=2)
@@ -130,19 +127,22 @@ def test_at2_plays_all_budgets_on_one_fit(table_path: Path) -> None:
 
 
 def test_at2_plays_for_the_best_trained_model_under_a_name_of_its_own(table_path: Path) -> None:
-    assert isinstance(_SharedFit("at2-train").acquisition(Case("c", ("a",))), FinishIncumbent)
+    assert _SharedFit("at2-train").goal == "train"
     check_contestant("at2-train:kronecker")
     (result,) = play_match(Match(str(table_path), "at2-train", Case("target", ("a", "b")), (Budget(epochs=4),)))
     assert result["best_seen_regret"] == pytest.approx(result["regret"])  # the best reading is a whole curve's
 
 
-def test_a_surrogate_brings_its_own_rule() -> None:
-    case, alone = Case("c", ("a",)), Case("c", (), seed=3)
-    assert isinstance(_SharedFit("at2:at2-2021").acquisition(case), UpperConfidenceBound)
-    assert _SharedFit("at2").acquisition(case) == Promotion(KnowledgeGradient())
-    assert _SharedFit("at2").acquisition(alone) == RandomSubset(
-        Pilot(Promotion(KnowledgeGradient()), seed=alone.tuner_seed), seed=alone.tuner_seed
+def test_a_surrogate_brings_its_own_rule_and_the_default_goes_with_the_history(table_path: Path) -> None:
+    assert isinstance(_SharedFit("at2:at2-2021").acquisition(), UpperConfidenceBound)
+    assert _SharedFit("at2").acquisition() is None
+    case = Case("target", (), seed=3)
+    (result,) = play_match(Match(str(table_path), "at2", case, (Budget(epochs=2),)))
+    own = Recommender(
+        load_table(str(table_path)), target="target", sources=[], budget=Budget(epochs=2), seed=case.tuner_seed
     )
+    play(own, TableObjective(load_table(str(table_path)), "target"))
+    assert result["config_id"] == own.recommend().config_id
 
 
 def test_standings_of_nothing_but_failures(tmp_path: Path, table_path: Path) -> None:

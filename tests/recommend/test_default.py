@@ -1,4 +1,7 @@
-"""at2/recommend/default.py: the rule that goes with a surrogate, a goal, and whether there is any source."""
+"""at2/recommend/default.py: the rule that goes with a surrogate, a goal, and what sources say."""
+
+import pytest
+import torch
 
 from at2.recommend import ExpectedBest, FinishIncumbent, KnowledgeGradient
 from at2.recommend.default import default_acquisition
@@ -6,24 +9,47 @@ from at2.recommend.pilot import Pilot
 from at2.recommend.promotion import Promotion
 from at2.recommend.subset import RandomSubset
 from at2.recommend.ucb import UpperConfidenceBound
-from at2.surrogate import KroneckerGP, WeightedSources
+from at2.surrogate import History, KroneckerGP, WeightedSources
 from at2.surrogate.at2_2021 import AutoTuning2021
+
+RULE = Promotion(KnowledgeGradient())
+
+
+def history(*n_run: int, n_config: int = 7) -> History:
+    """Sources that have run so many configurations each, the last ones."""
+    values = torch.full((len(n_run), 1, n_config, 3), torch.nan, dtype=torch.float64)
+    for source, n in enumerate(n_run):
+        values[source, :, n_config - n :] = torch.rand(1, n, 3, dtype=torch.float64)
+    return History(values, torch.linspace(0, 1, n_config, dtype=torch.float64)[:, None])
 
 
 def test_a_surrogate_brings_its_rule() -> None:
-    assert default_acquisition(AutoTuning2021(beta=0.5), "train") == UpperConfidenceBound(0.5)
-    assert default_acquisition(KroneckerGP(), "recommend") == Promotion(KnowledgeGradient())
-    assert default_acquisition(KroneckerGP(), "train") == FinishIncumbent(explore=Promotion(KnowledgeGradient()))
-    assert default_acquisition(KroneckerGP(), "train", priced=True) == ExpectedBest()
+    whole = history(7, 7)
+    assert default_acquisition(AutoTuning2021(beta=0.5), "train", whole) == UpperConfidenceBound(0.5)
+    assert default_acquisition(KroneckerGP(), "recommend", whole) == RULE
+    assert default_acquisition(KroneckerGP(), "train", whole) == FinishIncumbent(explore=RULE)
+    assert default_acquisition(KroneckerGP(), "train", whole, priced=True) == ExpectedBest()
 
 
 def test_pilot_and_subset_go_with_runs_without_sources_only() -> None:
-    model = WeightedSources()
-    assert default_acquisition(model, "recommend") == Promotion(KnowledgeGradient())
-    alone = default_acquisition(model, "recommend", alone=True)
-    assert alone == RandomSubset(Pilot(Promotion(KnowledgeGradient())))
-    drawn = default_acquisition(model, "recommend", alone=True, seed=3)
-    assert drawn == RandomSubset(Pilot(Promotion(KnowledgeGradient()), seed=3), seed=3)
-    train = default_acquisition(model, "train", alone=True)
-    assert train == RandomSubset(Pilot(FinishIncumbent(explore=Promotion(KnowledgeGradient()))))
-    assert default_acquisition(model, "train", alone=True, priced=True) == RandomSubset(Pilot(ExpectedBest()))
+    model, none = WeightedSources(), history()
+    assert default_acquisition(model, "recommend", history(7)) == RULE
+    assert default_acquisition(model, "recommend", none) == RandomSubset(Pilot(RULE))
+    assert default_acquisition(model, "recommend", none, seed=3) == RandomSubset(Pilot(RULE, seed=3), seed=3)
+    assert default_acquisition(model, "train", none) == RandomSubset(Pilot(FinishIncumbent(explore=RULE)))
+    assert default_acquisition(model, "train", none, priced=True) == RandomSubset(Pilot(ExpectedBest()))
+
+
+@pytest.mark.parametrize(("n_run", "compares"), [((5,), False), ((6,), True), ((1,) * 20, False), ((3, 3, 1), False)])
+def test_sources_that_compare_too_few_configurations_are_none_but_their_own_come_first(
+    n_run: tuple[int, ...], compares: bool
+) -> None:
+    sparse = history(*n_run)
+    assert sparse.compares == compares
+    assert history(2, n_config=2).compares  # all that there is
+    rule = default_acquisition(WeightedSources(), "recommend", sparse)
+    assert isinstance(rule, RandomSubset) != compares
+    if isinstance(rule, RandomSubset):
+        assert isinstance(rule.then, Pilot)
+        kept = tuple(range(7 - max(n_run), 7))
+        assert rule.begin_with == rule.then.begin_with == kept

@@ -100,3 +100,15 @@ def test_what_may_be_asked_for_is_narrowed_but_not_to_nothing() -> None:
     state = make_state([0, 1, 4, 2])  # the third is complete
     assert state.only(torch.tensor([False, True, True, False])).horizon.tolist() == [0, 3, 0, 0]
     assert state.only(torch.tensor([False, False, True, False])) is state
+
+
+def test_configurations_that_somebody_kept_come_first() -> None:
+    rule, belief = Pilot(First(), n_config=3, begin_with=(4, 2)), WeightedSources()
+    done, started = [0] * 6, []
+    for _ in range(6):
+        row = rule.choose(belief, make_state(done)).config  # type: ignore[arg-type]
+        done[row] += 1
+        started.append(row)
+    assert sorted(started[:4]) == [2, 2, 4, 4]
+    assert started[4:] == [0, 0]
+    assert rule.choose(belief, make_state([0] * 6, failed=(2, 4))).config in (0, 1, 3, 5)  # type: ignore[arg-type]

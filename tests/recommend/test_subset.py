@@ -122,3 +122,13 @@ def test_what_epochs_may_gain_is_judged_within_it(goal: Literal["recommend", "tr
         rec.tell(query, 0.9 - 0.1 * abs(math.log10(query.config["lr"]) + 3) - 0.3 / query.epoch)
     assert len(expected) == 40
     assert None not in expected[16:]  # once the pilot is over, the rule that is asked is the one that judges
+
+
+def test_what_somebody_kept_is_in_it() -> None:
+    spy = Spy()
+    rule = RandomSubset(spy, least=5, begin_with=(40, 3, 17))
+    state = replace(make_state([0] * 50, n_epoch=50), left=5.0)
+    rule.choose(Length(50), state)  # type: ignore[arg-type]
+    kept = set(torch.nonzero(spy.seen[0])[:, 0].tolist())
+    assert len(kept) == 5
+    assert {40, 3, 17} <= kept

@@ -77,13 +77,15 @@ class WeightedSources:
     def fit(self, history: History, *, seed: int = 0) -> Belief:
         """Fit to the sources and return the belief about a target of which nothing has been seen yet.
 
+        Sources that do not compare configurations (`History.compares`) say no more than none.
+
         Args:
             history: Curves of the sources over the candidates.
             seed: Seed of the choice of configurations on which the kernel is fitted, where there are many.
         """
         readings = history.readings()
         warp = choose_warp(*readings)
-        learnt = self._learn(history, warp, seed=seed) if history.n_source else None
+        learnt = self._learn(history, warp, seed=seed) if history.compares else None
         if learnt is None:
             return self._alone(history, warp)
         expected = learnt(best_so_far=True, doubted=False)
