@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from at2.errors import TableError
-from at2.surrogate.outliers import draw_in_poor, limit
+from at2.surrogate.outliers import draw_in_poor, limit, sound_median
 
 _FENCE = 5.0  # in the distances of the 5 % and 95 % quantiles; readings beyond are drawn in
 _LARGEST = 1e100  # larger numbers overflow when squared
@@ -113,6 +113,8 @@ class CurveList:
         """
         seen = [_some(self.values[which]) for which in self.by_source]
         median, high = (torch.stack([torch.quantile(some, share) for some in seen]) for share in (0.5, 0.95))
+        ordered = [some.sort().values[None] for some in seen]
+        median = torch.cat([sound_median(row, middle[None]) for row, middle in zip(ordered, median, strict=True)])
         spread, mine = high - median, self.source
         values = draw_in_poor(self.values, median=median[mine, None], spread=spread[mine, None])
         return replace(self, values=values), draw_in_poor(

@@ -6,6 +6,7 @@ from torch import Tensor
 _FURTHEST = 4.0  # units beyond the upper limit that no value reaches, not even one of 1e30
 _LARGEST_LOG = 1e3  # of a distance in units, which may overflow
 _POOR = 3.0  # upper spreads below the median, from which on poor values are drawn in
+_ELSEWHERE = 100.0  # times as far from the top as the best tenth lies, from where on a median is no sound value
 _SMALLEST = 1e-9  # values that spread less than this, relative to their size, are all alike
 
 
@@ -65,3 +66,28 @@ def draw_in_poor(values: Tensor, *, median: Tensor, spread: Tensor) -> Tensor:
 def at_share(ordered: Tensor, share: float) -> Tensor:
     """Return the value at a share of each row of sorted ones ``(n, m)``: at 0 the least, at 1 the largest; ``(n,)``."""
     return ordered[:, round(share * (ordered.shape[1] - 1))]
+
+
+def sound_median(ordered: Tensor, median: Tensor) -> Tensor:
+    """Return the median of each row, or, where that stands for a crash, the median of the sound values.
+
+    Where half of all trainings or more crash and are told as some huge number, that is the median, and sound values
+    look all alike beside it.
+
+    Args:
+        ordered: Rows of sorted values, shape ``(n, m)``.
+        median: Their medians, ``(n,)``.
+
+    Example:
+        >>> import torch
+        >>> crashed = torch.cat([torch.full((60,), -1e6), torch.linspace(0.0, 1.0, 40)])
+        >>> rows = torch.stack([crashed, torch.linspace(-1.0, 1.0, 100)])
+        >>> sound_median(rows, rows.median(1).values).round(decimals=1).tolist()
+        [0.5, -0.0]
+    """
+    upper, high = (at_share(ordered, share) for share in (0.9, 0.95))
+    nearest = high - _ELSEWHERE * (high - upper)
+    is_sound = ordered >= nearest[:, None]
+    middle = ordered.shape[1] - 1 - is_sound.sum(1) // 2
+    among_sound = ordered.gather(1, middle[:, None])[:, 0]
+    return torch.where((median < nearest) & (upper < high), among_sound, median)

@@ -19,6 +19,7 @@ _SLOPE = 1.0 / (_EDGE * (1.0 - _EDGE))  # of the log odds there
 _BEST_LOSS = 0.01  # a first loss of 0 is read as this share of the least one in the history
 _ZERO_LOSS = 0.5  # where the history has losses of 0, they are read as this share of the least other one: rounded
 _ROUNDING = 1e-6  # of the median loss, or the range of a share: what lies outside by less was rounded
+_ROUNDED = 0.05  # share of the readings that may have been rounded to below 0; more are no losses
 _LEAST_LOSS = 1e-300  # smaller losses may have no logarithm
 _LARGEST_LOG = 230.0  # of a loss that is predicted: 1e100, whose square still is a number
 _WIDEST_LOG = 2.0  # standard deviation of the log of a loss, beyond which its mean says nothing of where it lies
@@ -194,8 +195,8 @@ def choose_warp(*tasks: Tensor) -> Warp:
 
     Returns:
         A `LogitWarp` over [0, 1] if all finite values lie there, over [0, 100] if they lie there, exceed 20, and no
-        task has shares, a `LogWarp` if none lies above 0 by more than rounding (losses) and at most half do not lie
-        below it, else an `IdentityWarp`.
+        task has shares, a `LogWarp` if none lies above 0 by more than rounding (losses), few do at all and at most half
+        do not lie below it, else an `IdentityWarp`.
 
     Example:
         >>> import torch
@@ -219,7 +220,8 @@ def choose_warp(*tasks: Tensor) -> Warp:
     if low >= 0.0 and 20.0 < high <= 100.0 and all(float(task.max()) > 1.0 for task in told):  # none is in shares
         return LogitWarp(0.0, 100.0)
     losses = -seen[seen < 0.0]
-    if 2 * losses.numel() >= seen.numel() and high <= _ROUNDING * float(losses.median()):
+    few = int((seen > 0.0).sum()) <= max(1.0, _ROUNDED * seen.numel())
+    if few and 2 * losses.numel() >= seen.numel() and high <= _ROUNDING * float(losses.median()):
         share = _BEST_LOSS if high < 0.0 else _ZERO_LOSS
         return LogWarp(zero=max(share * float(losses.min()), _LEAST_LOSS))
     return IdentityWarp()

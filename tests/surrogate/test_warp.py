@@ -87,6 +87,13 @@ def test_what_is_zero_for_the_most_part_or_may_be_positive_is_no_loss(values: li
     assert not isinstance(choose_warp(torch.tensor(values, dtype=torch.float64)), LogWarp)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_scores_that_stand_for_a_crash_make_no_loss_of_an_accuracy(share: float) -> None:
+    scores = torch.linspace(0.1, 0.9, 100, dtype=torch.float64)
+    scores[: int(100 * share)] = -1e6
+    assert choose_warp(scores) == IdentityWarp()
+
+
 @pytest.mark.parametrize("least", [5e-324, 0.0])
 def test_the_smallest_losses_have_a_logarithm(least: float) -> None:
     losses = -torch.tensor([1.0, 5e-324, least], dtype=torch.float64)

@@ -67,6 +67,8 @@ class Posterior:
         self._quadratic = like.new_zeros(n_hypothesis, 3)  # sums of a^2, a b, b^2 over real readings
         self._log_det = like.new_zeros(n_hypothesis)
         self._n_real = 0
+        self._drawn_in = like.new_zeros(n_hypothesis, 3)  # what of these sums is of readings that were drawn in
+        self._n_drawn_in = 0
         self._start_values()
         self._weigh()
 
@@ -101,9 +103,12 @@ class Posterior:
         if latent is None:
             a = self.scale_mean * b
         else:
-            above = max(latent - h.prior.location, self._lowest(explained[:, 0], b, pivot))
-            a = (above - explained[:, 0]) / pivot
-            self._quadratic = self._quadratic + torch.stack([a * a, a * b, b * b], 1)
+            above, lowest = latent - h.prior.location, self._lowest(explained[:, 0], b, pivot)
+            a = (max(above, lowest) - explained[:, 0]) / pivot
+            squares = torch.stack([a * a, a * b, b * b], 1)
+            self._quadratic = self._quadratic + squares
+            if above < lowest:
+                self._drawn_in, self._n_drawn_in = self._drawn_in + squares, self._n_drawn_in + 1
             self._log_det = self._log_det + pivot.log()
             self._n_real += 1
         expected = (row[:, None] @ before)[:, 0]
@@ -132,6 +137,7 @@ class Posterior:
         self._inverse = Triangle.of(torch.linalg.solve_triangular(factor, torch.eye(self.n).to(factor), upper=False))
         a, b = self._whitened[:, self._real].unbind(2)
         self._quadratic = torch.stack([(a * a).sum(1), (a * b).sum(1), (b * b).sum(1)], 1)
+        self._drawn_in, self._n_drawn_in = torch.zeros_like(self._drawn_in), 0
         self._log_det = factor.diagonal(dim1=1, dim2=2)[:, self._real].log().sum(1)
         self._n_real = int(self._real.sum())
         self._start_values()
@@ -188,12 +194,7 @@ class Posterior:
 
     def _log_likelihood(self, s: Tensor) -> Tensor:
         """Log density of the readings under each hypothesis and scale, ``(n_hypothesis, n)``, up to a constant."""
-        return -0.5 * self._squares(s) - self._log_det[:, None] - self._n_real * s.log()
-
-    def _squares(self, s: Tensor) -> Tensor:
-        """Sum of the squared innovations under each hypothesis and scale, ``(n_hypothesis, n)``."""
-        aa, ab, bb = (self._quadratic[:, k, None] for k in range(3))
-        return aa / s**2 - 2.0 * ab / s + bb
+        return -0.5 * _squares(self._quadratic, s) - self._log_det[:, None] - self._n_real * s.log()
 
     def _likely_unit(self) -> Tensor:
         """What the grid of scales is centred at where each task has its own unit, in units of the prior's scale.
@@ -213,11 +214,13 @@ class Posterior:
     def surprise(self) -> float:
         """Return by how many standard deviations the readings surprise even the likeliest hypothesis and scale.
 
-        Under it the squares of n innovations sum to n, with a standard deviation of ``sqrt(2 n)``.
+        Under it the squares of n innovations sum to n, with a standard deviation of ``sqrt(2 n)``. Readings that were
+        drawn in do not count: trainings that fail say nothing of how others go.
         """
-        n = self._n_real
+        n = self._n_real - self._n_drawn_in
         likeliest = int((self.log_likelihood + self._log_prior()).argmax())
-        return (float(self._squares(self._scales).flatten()[likeliest]) - n) / math.sqrt(2.0 * n) if n else 0.0
+        squares = _squares(self._quadratic - self._drawn_in, self._scales).flatten()[likeliest]
+        return (float(squares) - n) / math.sqrt(2.0 * n) if n else 0.0
 
     def log_evidence(self) -> float:
         """Log density of the readings, the hypotheses averaged over; up to a constant that n alone decides."""
@@ -342,3 +345,9 @@ class Posterior:
         past = (self._configs, self._columns)
         cross = self.hypotheses.covariance(past, (configs, columns), which)
         return self._inverse.times(cross, which)
+
+
+def _squares(sums: Tensor, s: Tensor) -> Tensor:
+    """Sum of the squared innovations under each hypothesis and scale, ``(n_hypothesis, n)``."""
+    aa, ab, bb = (sums[:, k, None] for k in range(3))
+    return aa / s**2 - 2.0 * ab / s + bb

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from at2.surrogate.completed import NeverRun
-from at2.surrogate.outliers import at_share, draw_in_poor, limit
+from at2.surrogate.outliers import at_share, draw_in_poor, limit, sound_median
 from at2.surrogate.transfer.failures import Failures, find_failures, replace_failures
 
 _REACH = 3.0  # readings further out than this many central ranges are drawn in
@@ -178,4 +178,5 @@ def draw_in(curves: Tensor, *, poor: bool = False) -> Tensor:
     limited = limit(curves, low=floor, high=ceiling, unit=unit)
     if not poor:
         return limited
+    median = sound_median(ordered, median)
     return draw_in_poor(limited, median=median[:, None, None], spread=(high - median)[:, None, None])

@@ -40,6 +40,18 @@ def test_many_diverged_trainings_do_not_set_the_scale_and_stay_in_order() -> Non
     assert float(draw_in(curves).min()) < -1e3
 
 
+@pytest.mark.parametrize("share", [0.3, 0.55, 0.8])
+@pytest.mark.parametrize("score", [-1e3, -1e6, -1e30])
+def test_a_score_for_a_crash_does_not_set_the_scale_however_many_crash(score: float, share: float) -> None:
+    curves = torch.rand(1, 100, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    crashed, sound = curves.clone(), int(100 * (1.0 - share))
+    crashed[:, sound:] = score
+    drawn = draw_in(crashed, poor=True)[0]
+    assert float(drawn[:sound].std()) > 0.9 * float(curves[0, :sound].std())
+    assert float(drawn.std()) < 150.0 * float(curves.std())
+    assert float(drawn[sound:].max()) < float(drawn[:sound].min())
+
+
 def test_tasks_that_say_nothing_are_left_out() -> None:
     curves = torch.cat([torch.logit(small_curves()[:, 0]), torch.full((1, 6, 5), 0.7, dtype=torch.float64)])
     sources = standardize(curves)
