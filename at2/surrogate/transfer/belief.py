@@ -45,7 +45,8 @@ class WeightedBelief:
         self._start = readings
         self._readings: Posterior | None = None
         self._pending: tuple[tuple[int, int, float | None], ...] = ()  # what those about readings have not been told
-        self._watch = None if prior.failures is None else Watch.begin(posterior, prior.failures)
+        failures = prior.failures_to_watch()
+        self._watch = None if failures is None else Watch.begin(posterior, failures)
         self._falls = Falls.none(prior.n_config, like=prior.mean)
         self._best = prior.mean.new_full((prior.n_config,), -math.inf)
         self._nothing = -math.inf  # what a loss of 0 is read as, in latent units

@@ -23,6 +23,8 @@ _GOOD = 0.4  # the same, on the mean of the sources on which it learns: from the
 _HALFWAY = 0.5  # of what the others say
 _MOST = 0.75  # of what is good elsewhere may fail on a task; where more does, it is the task that is unlike the others
 _CURVES = 1000  # that learnt, which say how far curves move
+_UNSEEN = 0.01  # probability that a configuration fails on the target though none did on the sources
+_UNSEEN_DEPTH, _UNSEEN_SPREAD = 2.0, 3.0  # how far below all of theirs, and give or take how much: standard deviations
 _CLEAR = 0.75  # of the number of values at the floor: those stand apart if fewer lie between it and halfway
 
 
@@ -113,3 +115,19 @@ def replace_failures(curves: Tensor, failed: Tensor) -> tuple[Tensor, Failures |
     told = Failures(share, stuck.mean(0), stuck.var(0, correction=0), steps.var(0, correction=0), learnt)
     others = (curves * learns).sum(0) / learns.sum(0)
     return torch.where(failed[:, :, None], others, curves), told
+
+
+def unseen_failures(curves: Tensor) -> Failures:
+    """Return how trainings may fail where none did on the sources: seldom, far below all of theirs, and for good.
+
+    Args:
+        curves: Standardized curves of the sources, shape ``(n_source, n_config, n_column)``.
+    """
+    every, column = curves.flatten(0, 1), torch.ones_like(curves[0, 0])
+    return Failures(
+        probability=torch.full_like(curves[0, :, 0], _UNSEEN),
+        mean=(curves.min() - _UNSEEN_DEPTH) * column,
+        variance=_UNSEEN_SPREAD**2 * column,
+        step_variance=torch.zeros_like(column),
+        learnt=every[:: -(-len(every) // _CURVES)],
+    )

@@ -20,7 +20,7 @@ from at2.surrogate.transfer.deviation import (
     of_unlogged,
     spread_by_rank,
 )
-from at2.surrogate.transfer.failures import Failures
+from at2.surrogate.transfer.failures import Failures, unseen_failures
 from at2.surrogate.transfer.residuals import (
     leave_one_out_residuals,
     rank_share,
@@ -113,6 +113,16 @@ class TargetPrior:
     def has_own_unit(self) -> bool:
         """Whether tasks differ in scale by so much that the target's is a matter of its own readings."""
         return self.log_scale_spread > _OWN_UNITS
+
+    def failures_to_watch(self) -> Failures | None:
+        """Return how configurations may fail on the target.
+
+        None without sources, which say how sound ones go, or where none failed on them and the target's unit is a
+        matter of its readings: what is far below them is not known then.
+        """
+        if self.failures is not None or not len(self.sources) or self.has_own_unit:
+            return self.failures
+        return unseen_failures(self.sources * math.sqrt(len(self.sources)))
 
     def moved(self, location: float) -> TargetPrior:
         """Return the prior of a target that does not lie where sources do, but about there, in latent units."""

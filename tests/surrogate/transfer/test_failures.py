@@ -192,3 +192,26 @@ def test_whatever_fails_answers_stay_finite(seed: int) -> None:
         belief.observe(config, epoch, value)
         assert bool(belief.values().mean.isfinite().all() and belief.worth().isfinite().all())
         assert bool(belief.values().std.isfinite().all())
+
+
+@pytest.mark.parametrize("score", [0.0, 0.08])  # a crash that is told as 0, and one at chance
+def test_a_training_that_fails_where_none_did_leaves_what_sources_say(score: float) -> None:
+    generator = torch.Generator().manual_seed(3)
+    features = torch.rand(40, 2, generator=generator, dtype=torch.float64)
+    own = 0.15 * torch.randn(6, 40, generator=generator, dtype=torch.float64)
+    level = 0.3 + 0.6 * features[:, 0] * (1.0 - 0.3 * features[:, 1]) + 0.1 * own
+    rising = 1.0 - 0.7 ** torch.arange(1, 13, dtype=torch.float64)
+    curves = 0.1 + (level[:, :, None] - 0.1) * rising
+    belief = WeightedSources().fit(History(curves[:5, None], features))
+    best, second = belief.worth().topk(2).indices.tolist()
+    for epoch in range(2):
+        belief.observe(second, epoch, float(curves[5, second, epoch]))
+    before = belief.values().mean
+    for epoch in range(4):
+        belief.observe(best, epoch, score + 1e-4 * epoch)
+    others = [k for k in range(40) if k != best]
+    moved = (belief.values().mean - before)[others]
+    assert float(moved.abs().max()) < 0.5 * float(before.std())
+    assert float(belief.source_weights().mean.sum()) == pytest.approx(1.0, abs=0.1)
+    assert float(belief.values().mean[best]) < float(before.min())
+    assert int(belief.worth().argmax()) != best
