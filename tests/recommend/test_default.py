@@ -40,6 +40,14 @@ def test_pilot_and_subset_go_with_runs_without_sources_only() -> None:
     assert default_acquisition(model, "train", none, priced=True) == RandomSubset(Pilot(ExpectedBest()))
 
 
+def test_a_run_says_that_its_sources_do_not_count(caplog: pytest.LogCaptureFixture) -> None:
+    WeightedSources().fit(history(6))
+    WeightedSources().fit(history())
+    assert not caplog.records
+    WeightedSources().fit(history(1, 1, 1))
+    assert "does not say how configurations differ" in caplog.text
+
+
 @pytest.mark.parametrize(("n_run", "compares"), [((5,), False), ((6,), True), ((1,) * 20, False), ((3, 3, 1), False)])
 def test_sources_that_compare_too_few_configurations_are_none_but_their_own_come_first(
     n_run: tuple[int, ...], compares: bool

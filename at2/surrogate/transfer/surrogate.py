@@ -87,6 +87,10 @@ class WeightedSources:
         warp = choose_warp(*readings)
         learnt = self._learn(history, warp, seed=seed) if history.compares else None
         if learnt is None:
+            if history.n_source:
+                _LOG.warning(
+                    "what the sources have run does not say how configurations differ: this starts as without them"
+                )
             return self._alone(history, warp)
         expected = learnt(best_so_far=True, doubted=False)
         plain, largest = View(warp), max(float(source.abs().max()) for source in readings)

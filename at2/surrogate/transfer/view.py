@@ -74,12 +74,16 @@ def view_of(values: Tensor, best: Tensor, now: View, *, plain: View, prior: Targ
 
 
 def _is_foreign(values: Tensor, warp: Warp, largest: float) -> bool:
-    """Whether the readings are none of the sources' metric: another unit, or another range."""
-    sound = values[values.abs() <= _OUTLIER * largest].tolist()
-    if any(not warp.admits(value) for value in sound):
+    """Whether the readings are none of the sources' metric: another unit, or another range.
+
+    Poor ones alone do not say so: a score such as -1 stands for a training that crashed, however often it comes.
+    """
+    sound = values[values.abs() <= _OUTLIER * largest].unique().tolist()
+    outside = [value for value in sound if not warp.admits(value)]
+    if outside and (sound[-1] in outside or 2 * len(outside) > len(sound)):
         return True
     in_percent = isinstance(warp, LogitWarp) and warp.high > 1.0
-    return in_percent and len(sound) >= _FIRST and max(sound) <= 1.0
+    return in_percent and len(sound) >= _FIRST and sound[-1] <= 1.0
 
 
 def _middle(values: Tensor) -> float:

@@ -118,6 +118,18 @@ def test_trainings_that_diverge_do_not_say_where_a_target_lies(losses: Sequence[
     assert view([1e8] * len(losses)) != plain  # where nothing was ever sound, that is where the target lies
 
 
+def test_scores_for_a_crash_are_no_sign_of_another_unit() -> None:
+    history = small_history()
+    belief = WeightedSources().fit(history)
+    warp = belief.warp
+    for config, value in ((0, 0.4), (1, -1.0), (2, 0.5), (3, -1.0)):
+        belief.observe(config, 0, value)
+    assert belief.warp == warp
+    for epoch, value in enumerate((-0.7, -0.6, -0.5)):  # most of them lie there
+        belief.observe(4, epoch, value)
+    assert belief.warp != warp
+
+
 def test_an_outlier_is_no_sign_of_another_unit() -> None:
     history = small_history()
     belief = WeightedSources().fit(history)
