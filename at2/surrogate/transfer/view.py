@@ -78,7 +78,7 @@ def _is_foreign(values: Tensor, warp: Warp, largest: float) -> bool:
 
     Poor ones alone do not say so: a score such as -1 stands for a training that crashed, however often it comes.
     """
-    sound = values[values.abs() <= _OUTLIER * largest].unique().tolist()
+    sound = sorted(set(values[values.abs() <= _OUTLIER * largest].tolist()))
     outside = [value for value in sound if not warp.admits(value)]
     if outside and (sound[-1] in outside or 2 * len(outside) > len(sound)):
         return True
