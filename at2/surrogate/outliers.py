@@ -6,7 +6,7 @@ from torch import Tensor
 _FURTHEST = 4.0  # units beyond the upper limit that no value reaches, not even one of 1e30
 _LARGEST_LOG = 1e3  # of a distance in units, which may overflow
 _POOR = 3.0  # upper spreads below the median, from which on poor values are drawn in
-_ELSEWHERE = 100.0  # times as far from the top as the best tenth lies, from where on a median is no sound value
+_ELSEWHERE = 1e5  # times as far from the top as the best tenth lies, from where on a median is no sound value
 _SMALLEST = 1e-9  # values that spread less than this, relative to their size, are all alike
 
 

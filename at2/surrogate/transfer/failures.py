@@ -10,6 +10,7 @@ after the target.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,8 @@ _HALFWAY = 0.5  # of what the others say
 _MOST = 0.75  # of what is good elsewhere may fail on a task; where more does, it is the task that is unlike the others
 _CURVES = 1000  # that learnt, which say how far curves move
 _UNSEEN = 0.01  # probability that a configuration fails on the target though none did on the sources
+_UNSEEN_SHARE = 0.7  # of those that were read
+_UNSEEN_EVIDENCE = 0.0  # log odds by the first reading
 _UNSEEN_DEPTH, _UNSEEN_SPREAD = 2.0, 3.0  # how far below all of theirs, and give or take how much: standard deviations
 _CLEAR = 0.75  # of the number of values at the floor: those stand apart if fewer lie between it and halfway
 
@@ -38,6 +41,9 @@ class Failures:
         variance: Their variance around it, ``(n_column,)``.
         step_variance: Variance of their steps from the column before, ``(n_column,)``.
         learnt: Some of the curves that did not fail, in standardized units, ``(n_curve, n_column)``.
+        least_evidence: Log odds by its first reading, from which on it counts against a curve to be flat.
+        largest_share: Of the configurations that were read; where more seem to have failed, it is the target that is
+            unlike its sources, and none has.
     """
 
     probability: Tensor
@@ -45,6 +51,8 @@ class Failures:
     variance: Tensor
     step_variance: Tensor
     learnt: Tensor
+    least_evidence: float = -math.inf
+    largest_share: float = 1.0
 
     def share_that_moved_less(self, moved: float, start: int, column: int) -> float:
         """Return which share of the curves that learnt had moved no further, in (0, 1]; the one in question counts.
@@ -118,7 +126,9 @@ def replace_failures(curves: Tensor, failed: Tensor) -> tuple[Tensor, Failures |
 
 
 def unseen_failures(curves: Tensor) -> Failures:
-    """Return how trainings may fail where none did on the sources: seldom, far below all of theirs, and for good.
+    """Return how trainings may fail where none did on the sources: seldom, far below all of theirs, and from the start.
+
+    Curves that stay flat are none if they do not begin far below: on a plateau they all do.
 
     Args:
         curves: Standardized curves of the sources, shape ``(n_source, n_config, n_column)``.
@@ -130,4 +140,6 @@ def unseen_failures(curves: Tensor) -> Failures:
         variance=_UNSEEN_SPREAD**2 * column,
         step_variance=torch.zeros_like(column),
         learnt=every[:: -(-len(every) // _CURVES)],
+        least_evidence=_UNSEEN_EVIDENCE,
+        largest_share=_UNSEEN_SHARE,
     )

@@ -43,9 +43,9 @@ class Watch:
     @classmethod
     def begin(cls, start: Posterior, failures: Failures) -> Watch:
         """Return the watch before the first reading."""
-        sound = failures.probability.clamp(_LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY)
-        nothing = torch.zeros_like(sound)
-        return cls(start.fork(), failures, torch.logit(sound), since=nothing, most=nothing)
+        odds = _log_odds(failures)
+        nothing = torch.zeros_like(odds)
+        return cls(start.fork(), failures, odds, since=nothing, most=nothing)
 
     @property
     def odds(self) -> Tensor:
@@ -57,7 +57,9 @@ class Watch:
         """Which configurations rather failed than not, ``(n_config,)``; of those never read none is said to have."""
         read = torch.zeros_like(self.odds, dtype=torch.bool)
         read[[config for config, _, latent in self.told if latent is not None]] = True
-        return read & (self.odds > 0.0)
+        failed = read & (self.odds > 0.0)
+        most = max(1.0, self.failures.largest_share * float(read.sum()))
+        return failed if float(failed.sum()) <= most else torch.zeros_like(failed)
 
     def observe(self, posterior: Posterior, config: int, column: int, latent: float) -> tuple[Watch, Posterior]:
         """Take one reading into account; return the watch and what is believed after it.
@@ -65,10 +67,12 @@ class Watch:
         Where a configuration turns out to have failed after some readings, or not to have, all is told once more.
         """
         after = self._weighed(posterior, config, column, latent)
-        failed, before = bool(after.failed[config]), bool(self.failed[config])
-        if failed != before and self._readings(config):
+        changed = after.failed != self.failed
+        if not self._readings(config):
+            changed[config] = False
+        if bool(changed.any()):
             return after, after._tell_anew()
-        if not failed:
+        if not bool(after.failed[config]):
             posterior.observe(config, column, latent)
         return after, posterior
 
@@ -90,7 +94,9 @@ class Watch:
         start, value = before[0]
         less = self.failures.share_that_moved_less((latent - value) / posterior.scale, start, column)
         since = _with(self.since, config, float(self.since[config]) + evidence)
-        return replace(self, since=since, most=_with(self.most, config, -math.log(less)), told=told)
+        is_far = float(self.first[config] - _log_odds(self.failures)[config]) >= self.failures.least_evidence
+        most = -math.log(less) if is_far else 0.0
+        return replace(self, since=since, most=_with(self.most, config, most), told=told)
 
     def _evidence(self, posterior: Posterior, config: int, column: int, latent: float) -> float:
         """Log density of a reading of a training that failed, less that of one that learns.
@@ -107,7 +113,8 @@ class Watch:
         else:
             stuck = mean - scale * float(posterior.hypotheses.prior.mean[config, column] - of.mean[column])
             spread = variance + scale**2 * float(of.variance[column])
-        return _log_density(latent - stuck, spread) - _log_density(latent - mean, variance)
+        evidence = _log_density(latent - stuck, spread) - _log_density(latent - mean, variance)
+        return evidence if latent < mean else min(evidence, 0.0)  # above what is expected of one that learns
 
     def _tell_anew(self) -> Posterior:
         posterior, failed = self.start.fork(), self.failed
@@ -117,6 +124,11 @@ class Watch:
             elif not bool(failed[config]):
                 posterior.observe(config, column, latent)
         return posterior
+
+
+def _log_odds(failures: Failures) -> Tensor:
+    """Log odds that each configuration fails, before its first reading, ``(n_config,)``."""
+    return torch.logit(failures.probability.clamp(_LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY))
 
 
 def _with(numbers: Tensor, row: int, number: float) -> Tensor:
