@@ -120,7 +120,8 @@ class Loop:
             )
             raise FileError(message, path=self._session.folder) from error
         path = self._session.keep_traceback(query, error)
-        note = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        said = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()  # not all can be printed
+        note = said.splitlines()[0][:200]
         _log.warning("configuration %r crashed in epoch %d (%s); see %s", query.config_id, query.epoch, note, path)
         return Epoch(query.number, query.config_id, query.epoch, None, "crashed", seconds, note=note)
 

@@ -393,6 +393,7 @@ def test_an_exception_of_any_shape_costs_its_configuration_only(run: Run, traine
     result = run(train)
     assert list(result.failed) == ["new-3"]
     assert "caf\\udce9.jpg" in next((result.workdir / "failures").iterdir()).read_text()
+    assert result.failed["new-3"] == r"FileNotFoundError: caf\udce9.jpg"
 
 
 def test_links_in_a_checkpoint_are_kept_as_they_are(run: Run, trainer: Trainer) -> None:
