@@ -70,7 +70,7 @@ class Recommender:
         SpaceError: If a candidate breaks the rules of the space.
         FileError: If the journal exists already or cannot be written.
         StoppingError: If utility, tolerance or confidence make no sense.
-        DeviceError: If the device is not here.
+        DeviceError: If the device cannot be used here.
 
     Example:
         >>> configs = [{"lr": 0.1}, {"lr": 0.01}, {"lr": 0.001}]

@@ -180,12 +180,12 @@ def _declare(name: str, given: Any) -> ConfigSpace.hyperparameters.Hyperparamete
 
 
 def as_candidates(candidates: Candidates | int | None) -> Candidates | None:
-    """Read what may be recommended: a number draws so many from the space; all else stays.
+    """Read what may be recommended: a whole number draws so many from the space; all else stays.
 
     Raises:
         TableError: If there is no candidate among them.
     """
-    return SampledCandidates(int(candidates)) if isinstance(candidates, int | Integral) else candidates
+    return SampledCandidates(candidates) if isinstance(candidates, int) else candidates
 
 
 def choose_candidates(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from at2.space.conditions import in_words
 from at2.space.infer import declare_column, declare_number
 from at2.space.parameters import Choice, Number, Value, is_missing
 from at2.space.space import SearchSpace
+
+_log = logging.getLogger(__name__)
 
 
 def space_of_trials(
@@ -43,6 +46,8 @@ def space_of_trials(
         SpaceError: If there is no hyperparameter at all.
     """
     declared, notes = _declare_all(params, distributions)
+    for note in notes:
+        _log.warning("%s: %s", name, note)
     if not declared:
         raise SpaceError("; ".join(["the trials have no hyperparameter that can be used", *notes]))
     frame = pd.DataFrame(

@@ -67,7 +67,7 @@ class RunCurves:
     @classmethod
     def of(cls, history: History) -> RunCurves:
         """Those of a history's grid that have a reading."""
-        source, config = torch.nonzero(torch.isfinite(history.values).any(3).any(1), as_tuple=True)
+        source, config = torch.nonzero(history.was_run(), as_tuple=True)
         return cls(history.values[source, :, config], source, config, history.features)
 
     def mean_over_seeds(self) -> Tensor:

@@ -184,7 +184,9 @@ class _Rows:
         if "seed" in frame:
             self._drop(frame["seed"].isna(), "no seed")
         values = pd.to_numeric(frame["value"], errors="coerce").astype("float64")
-        self._drop(values.isna() & frame["value"].map(_is_text), "value is not a number")
+        unread = values.isna()
+        unread[unread] = frame.loc[unread, "value"].map(_is_text).astype(bool)
+        self._drop(unread, "value is not a number")
         frame["value"] = values
         unmeasured = self._unmeasured()
         if n := int(unmeasured.sum()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import sqlite3
 from collections.abc import Iterable
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from at2.space import SearchSpace
 
 __all__ = ["from_optuna"]
-
-_log = logging.getLogger(__name__)
 
 
 def from_optuna(
@@ -146,9 +143,6 @@ def _table(
         space, made = _space(trials, name)
     except SpaceError as error:
         raise TableError(f"no search space can be made of these trials: {error}") from error
-    for note in made:
-        if note.startswith(("hyperparameter ", "None of ")):  # something is not there any more
-            _log.warning("table %r: %s", name, note)
     ids = [_config_id(task, trial) for task, trial in trials]
     configs = pd.DataFrame([trial.params for _, trial in trials], index=pd.Index(ids, name="config_id"))
     plain = from_frame(curves, configs[list(space.names)], metric=metric, name=name)

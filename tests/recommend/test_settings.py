@@ -150,6 +150,7 @@ def test_a_recommender_reads_what_a_tuning_reads(tmp_path: Path) -> None:
         ({"budget": 100}, BudgetError, "wanted a budget such as '200 epochs'"),
         ({"table": 3}, TableError, "wanted a table, the name or path of one, or a list of these; got 3"),
         ({"space": 3}, SpaceError, "wanted a SearchSpace, a ConfigurationSpace or a dict of ranges, got 3"),
+        ({"candidates": True}, TableError, "whole number above zero"),
         ({"seed": None}, TableError, "wanted a whole number of at least 0 as the seed, got None"),
         ({"seed": 1.5}, TableError, "wanted a whole number of at least 0 as the seed, got 1.5"),
         ({"seed": -1}, TableError, "wanted a whole number of at least 0 as the seed, got -1"),

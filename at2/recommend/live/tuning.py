@@ -102,7 +102,7 @@ def tune(
 
     Raises:
         TuneError: If `train` gives no number or several without `metric`, or none of the configurations that were
-                trained gives a value.
+            trained gives a value.
         FileError: If `workdir` holds a tuning already, is held by another process, or cannot be written.
         TableError: If the parts do not fit together, or what is resumed was started otherwise.
         At2Error: As `Recommender` raises.

@@ -1,4 +1,4 @@
-"""Whether configurations of the target fail, as they do on its sources.
+"""Whether configurations of the target fail, as they do on its sources, or as nobody has seen there.
 
 A training that failed is no evidence about how far others deviate. Its readings are left out, and what it has reached
 is all that it is worth. If it learns after all, they are told after all. A training that has settled is as flat as one
@@ -43,7 +43,7 @@ class Watch:
     @classmethod
     def begin(cls, start: Posterior, failures: Failures) -> Watch:
         """Return the watch before the first reading."""
-        odds = _log_odds(failures)
+        odds = _log_odds(failures.probability)
         nothing = torch.zeros_like(odds)
         return cls(start.fork(), failures, odds, since=nothing, most=nothing)
 
@@ -94,7 +94,8 @@ class Watch:
         start, value = before[0]
         less = self.failures.share_that_moved_less((latent - value) / posterior.scale, start, column)
         since = _with(self.since, config, float(self.since[config]) + evidence)
-        is_far = float(self.first[config] - _log_odds(self.failures)[config]) >= self.failures.least_evidence
+        by_first = float(self.first[config] - _log_odds(self.failures.probability[config]))
+        is_far = by_first >= self.failures.least_evidence
         most = -math.log(less) if is_far else 0.0
         return replace(self, since=since, most=_with(self.most, config, most), told=told)
 
@@ -126,9 +127,9 @@ class Watch:
         return posterior
 
 
-def _log_odds(failures: Failures) -> Tensor:
-    """Log odds that each configuration fails, before its first reading, ``(n_config,)``."""
-    return torch.logit(failures.probability.clamp(_LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY))
+def _log_odds(probability: Tensor) -> Tensor:
+    """Log odds of probabilities, finite ones, elementwise."""
+    return torch.logit(probability.clamp(_LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY))
 
 
 def _with(numbers: Tensor, row: int, number: float) -> Tensor:
