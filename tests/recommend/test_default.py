@@ -61,3 +61,11 @@ def test_sources_that_compare_too_few_configurations_are_none_but_their_own_come
         assert isinstance(rule.then, Pilot)
         kept = tuple(range(7 - max(n_run), 7))
         assert rule.begin_with == rule.then.begin_with == kept
+
+
+def test_more_is_expected_of_what_somebody_kept() -> None:
+    expected = WeightedSources().fit(history(1, 1)).values().mean
+    assert int(expected.argmax()) == 6  # the only one that was run
+    assert bool((expected[:-1] < expected[1:]).all())  # the more like it, the more
+    nothing = WeightedSources().fit(history()).values().mean
+    torch.testing.assert_close(nothing, nothing[:1].expand(7))

@@ -44,6 +44,8 @@ _LARGEST_LOCATION_VARIANCE = 1e6  # in units of s^2; numbers stay exact enough
 _UNKNOWN_SCALE_SPREAD = 1.0  # the same without sources
 _UNKNOWN_LOCATION_SPREAD = 2.0  # prior standard deviation of the location without sources, in scales
 _TREND_SPREAD = 2.0  # the same of the size of each trend that all curves share
+_KEPT = 1.5  # how far above the others a training lies that somebody kept: the best of ten or so,
+_KEPT_VARIANCE = 0.5  # by another task, and perhaps of another order
 _MUCH_BROKEN_OFF = 0.25  # where this share of the curves lies after their last readings, all is completion's
 _MANY = 20  # configurations; of fewer it is not known which deviate as is usual, nor how that goes with their rank
 
@@ -276,7 +278,7 @@ def _log_scale(sources: Sources, *, least: float) -> tuple[float, float]:
     return float(sources.log_scale.mean()), max(least, spread)
 
 
-def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
+def prior_without_sources(features: Tensor, n_epoch: int, kept: Tensor | None = None) -> TargetPrior:
     """Return a plain freeze-thaw prior: curves rise at an unknown rate common to all, and settle.
 
     Whether the first reading says anything is left open: in some tables it is taken before any training.
@@ -284,6 +286,8 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
     Args:
         features: Encoded configurations, shape ``(n_config, n_feature)``, NaN where inactive.
         n_epoch: Length of a full training.
+        kept: Of which configurations somebody kept a training, though nothing else is known of them, ``(n_config,)``;
+            None where of none.
 
     Returns:
         A prior for readings whose unit is about their spread.
@@ -292,16 +296,16 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
     n_config = features.shape[0]
     t = torch.arange(1, n_epoch + 1, dtype=points.dtype, device=points.device)
     t = torch.cat([t, t[-1:]])
-    ways = generic_ways(n_epoch, points)
+    ways, together = generic_ways(n_epoch, points), Together.plain(points, generic_config_kernel(points))
     trends = torch.stack([t.rsqrt() - t[-1].rsqrt(), (t / t[-1]).log() / max(1.0, math.log(n_epoch))])
     return TargetPrior(
-        mean=points.new_zeros(n_config, n_epoch + 1),
+        mean=_expected_of(kept, together)[:, None] * ways[0].covariance[-1] / ways[0].covariance[-1, -1],
         sources=points.new_zeros(0, n_config, n_epoch + 1),
         shares=points.new_zeros(0),
         common_covariance=_TREND_SPREAD**2 * trends.T @ trends,
         rise=points.new_zeros(n_config, n_epoch + 1),
         rise_covariance=points.new_zeros(n_epoch + 1, n_epoch + 1),
-        together=Together.plain(points, generic_config_kernel(points)),
+        together=together,
         epoch_covariances=torch.stack([way.covariance for way in ways]),
         epoch_noise=torch.stack([way.noise for way in ways]),
         spread=points.new_ones(n_config),
@@ -314,3 +318,15 @@ def prior_without_sources(features: Tensor, n_epoch: int) -> TargetPrior:
         way_silent=tuple(way.n_silent for way in ways),
         doubt=1.0,
     )
+
+
+def _expected_of(kept: Tensor | None, together: Together) -> Tensor:
+    """What values are expected, in scales, where somebody kept the trainings of some configurations, ``(n_config,)``."""
+    if kept is None or not bool(kept.any()):
+        return together.points.new_zeros(len(together.points))
+    rows = torch.nonzero(kept)[:, 0]
+    between = together.between(rows, rows)
+    noise = _KEPT_VARIANCE * torch.eye(len(rows)).to(between)
+    told = torch.linalg.solve(between + noise, torch.full_like(between[:, 0], _KEPT))
+    expected: Tensor = told @ together.with_all(rows)
+    return expected

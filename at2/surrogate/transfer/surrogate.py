@@ -77,7 +77,7 @@ class WeightedSources:
     def fit(self, history: History, *, seed: int = 0) -> Belief:
         """Fit to the sources and return the belief about a target of which nothing has been seen yet.
 
-        Sources that do not compare configurations (`History.compares`) say no more than none.
+        Sources that do not compare configurations (`History.compares`) say no more than which ones somebody kept.
 
         Args:
             history: Curves of the sources over the candidates.
@@ -162,7 +162,8 @@ class WeightedSources:
 
     def _alone(self, history: History, warp: Warp) -> Belief:
         """What is believed without sources."""
-        hypotheses = Hypotheses(prior_without_sources(history.features, history.n_epoch), self.grid)
+        prior = prior_without_sources(history.features, history.n_epoch, kept=history.was_run().any(0))
+        hypotheses = Hypotheses(prior, self.grid)
         return cold_belief(
             warp,
             values=lambda: Posterior(hypotheses, temper=self.temper_alone, reach=self.reach),
