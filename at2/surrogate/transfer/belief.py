@@ -13,8 +13,10 @@ from at2.surrogate.belief import Prediction
 from at2.surrogate.limited import at_least
 from at2.surrogate.quantiles import mixture_log_density, mixture_quantile
 from at2.surrogate.transfer.falls import Falls
+from at2.surrogate.transfer.plateau import Plateau
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.transfer.watch import Watch
+from at2.surrogate.transfer.ways import longest_plateau
 from at2.surrogate.warp import LogWarp, Warp, unwarp_moments
 
 _N_LEADING = 6  # hypotheses of the largest weight, for decisions and draws
@@ -48,6 +50,8 @@ class WeightedBelief:
         failures = prior.failures_to_watch()
         self._watch = None if failures is None else Watch.begin(posterior, failures)
         self._falls = Falls.none(prior.n_config, like=prior.mean)
+        may_be_late = len(prior.sources) and not prior.has_own_unit  # what is early is said by sources, in their unit
+        self._plateau = Plateau(longest_plateau(prior.ways) if may_be_late else 0)
         self._best = prior.mean.new_full((prior.n_config,), -math.inf)
         self._nothing = -math.inf  # what a loss of 0 is read as, in latent units
         self._length = torch.zeros(prior.n_config, dtype=torch.long, device=self._best.device)
@@ -82,17 +86,29 @@ class WeightedBelief:
         """By how many standard deviations the readings surprise even the hypothesis that they fit best."""
         return self._posterior.surprise()
 
+    @property
+    def sees_plateau(self) -> bool:
+        """Whether the readings look as if curves stayed on a plateau from which those of the sources had risen."""
+        return self._plateau.is_seen
+
     def observe(self, config: int, epoch: int, value: float) -> None:
         """Condition on one reading, given in oriented user units."""
         latent = self._draw_in(self._read(value))
         best, length = float(self._best[config]), int(self._length[config])
         self._falls = self._falls.observe(config, latent, best=best, scale=self._posterior.scale)
         if not bool(self._falls.lost[config]):
+            self._look_for_plateau(config, epoch, max(best, latent), is_new=epoch >= length)
             self._condition(config, epoch, max(best, latent) if epoch >= length else latent)
         self._pending += ((config, epoch, latent),)
         self._best, self._length = self._best.clone(), self._length.clone()
         self._best[config] = max(best, latent)
         self._length[config] = max(length, epoch + 1)
+
+    def _look_for_plateau(self, config: int, epoch: int, latent: float, *, is_new: bool) -> None:
+        if is_new and self._plateau.looks_at(config, epoch):
+            expected = self._posterior.expected(config, epoch)
+            scale = math.exp(self._posterior.hypotheses.prior.log_scale)
+            self._plateau = self._plateau.observe(config, epoch, latent, expected=expected, scale=scale)
 
     def _condition(self, config: int, epoch: int, latent: float) -> None:
         if self._watch is None:

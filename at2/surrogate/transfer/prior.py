@@ -33,7 +33,7 @@ from at2.surrogate.transfer.rises import learn_rises
 from at2.surrogate.transfer.sources import Sources
 from at2.surrogate.transfer.together import Together
 from at2.surrogate.transfer.untold import untold_of
-from at2.surrogate.transfer.ways import generic_ways, learnt_ways
+from at2.surrogate.transfer.ways import Way, beside_plateaus, generic_ways, learnt_ways
 
 _LEAST_SCALE_SPREAD = 0.5  # tasks differ in scale by at least this log standard deviation, however alike the sources
 _OWN_UNITS = 2.0  # where they differ by more than this, each task is measured in a unit of its own
@@ -112,6 +112,22 @@ class TargetPrior:
         return self.mean.shape[1] - 1
 
     @property
+    def ways(self) -> list[Way]:
+        """In which ways curves may go."""
+        told = (self.epoch_covariances, self.epoch_noise, self.way_probabilities, self.way_silent)
+        return [Way(*way) for way in zip(*told, strict=True)]
+
+    def with_ways(self, ways: list[Way]) -> TargetPrior:
+        """Return the prior of curves that may go in other ways."""
+        return replace(
+            self,
+            epoch_covariances=torch.stack([way.covariance for way in ways]),
+            epoch_noise=torch.stack([way.noise for way in ways]),
+            way_probabilities=tuple(way.probability for way in ways),
+            way_silent=tuple(way.n_silent for way in ways),
+        )
+
+    @property
     def has_own_unit(self) -> bool:
         """Whether tasks differ in scale by so much that the target's is a matter of its own readings."""
         return self.log_scale_spread > _OWN_UNITS
@@ -130,6 +146,10 @@ class TargetPrior:
         """Return the prior of a target that does not lie where sources do, but about there, in latent units."""
         variance = max(self.location_variance, _ELSEWHERE_SPREAD**2)
         return replace(self, location=location, location_variance=variance)
+
+    def on_plateau(self) -> TargetPrior:
+        """Return the prior of a target whose curves may stay on a plateau for a while, though those of sources rise."""
+        return self.with_ways(beside_plateaus(self.ways))
 
     def widened(self) -> TargetPrior:
         """Return the prior in which every configuration deviates as far as those of its rank do, at every epoch.
@@ -321,7 +341,7 @@ def prior_without_sources(features: Tensor, n_epoch: int, kept: Tensor | None = 
 
 
 def _expected_of(kept: Tensor | None, together: Together) -> Tensor:
-    """What values are expected, in scales, where somebody kept the trainings of some configurations, ``(n_config,)``."""
+    """What values are expected where somebody kept the trainings of some configurations, in scales, ``(n_config,)``."""
     if kept is None or not bool(kept.any()):
         return together.points.new_zeros(len(together.points))
     rows = torch.nonzero(kept)[:, 0]

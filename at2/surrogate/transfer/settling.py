@@ -26,7 +26,7 @@ class SettlingBelief:
         view: How the target is seen before the first reading.
         make: Makes what is believed under a view before the first reading.
         see: Chooses the view by the values read so far, ``(n,)``, the best of each one's curve until then, ``(n,)``,
-            and the view in use; whether curves surprise is not its matter.
+            and the view in use; whether curves surprise, or stay on a plateau, is not its matter.
     """
 
     def __init__(
@@ -64,7 +64,9 @@ class SettlingBelief:
     def observe(self, config: int, epoch: int, value: float) -> None:
         """Condition on one reading, given in oriented user units."""
         self._readings = (*self._readings, (config, epoch, value))
-        view = replace(self._see(*_told(self._readings), self._view), surprising=self._view.surprising)
+        now = self._view
+        seen = self._see(*_told(self._readings), now)
+        view = replace(seen, surprising=now.surprising, on_plateau=now.on_plateau)
         if view == self._view:
             self._inner.observe(config, epoch, value)
         else:
@@ -74,6 +76,11 @@ class SettlingBelief:
                 "the curves of the target are unlike those of its sources: from here on they may go as without any"
             )
             self._start_anew(replace(view, surprising=True))
+        if not self._view.on_plateau and self._inner.sees_plateau:
+            _LOG.info(
+                "the target has not begun to learn where its sources had: until it does, readings may say nothing"
+            )
+            self._start_anew(replace(self._view, on_plateau=True))
 
     def fantasize(self, config: int, epoch: int) -> None:
         """Condition on a reading that is still out, as if it came back just as expected."""

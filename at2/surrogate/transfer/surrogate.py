@@ -118,7 +118,8 @@ class WeightedSources:
 
         def over(*, best_so_far: bool) -> TargetPrior:
             prior = learnt(best_so_far=best_so_far, doubted=view.surprising)
-            return prior if view.location is None else prior.moved(view.location)
+            prior = prior if view.location is None else prior.moved(view.location)
+            return prior.on_plateau() if view.on_plateau else prior
 
         @cache
         def readings() -> Posterior:

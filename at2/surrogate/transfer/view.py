@@ -24,12 +24,14 @@ class View:
         own_unit: Whether the target is measured in another unit than the sources.
         location: Where its readings lie, in latent units; None where sources say so.
         surprising: Whether its curves are unlike those of its sources, and may go as without any.
+        on_plateau: Whether they may stay on a plateau from which those of its sources had risen by then.
     """
 
     warp: Warp
     own_unit: bool = False
     location: float | None = None
     surprising: bool = False
+    on_plateau: bool = False
 
 
 def is_time_to_settle(n: int) -> bool:

@@ -17,7 +17,8 @@ _SILENT = 0.25  # probability that the first reading of a curve says nothing of 
 _FIRST_VARIANCES = (0.03, 0.5, 8.0)  # of the first readings then, beside 1.3 or so where they say something
 _PLATEAU = 0.25  # probability that readings say nothing for longer; without any source it is the first one's, too
 _PLATEAU_POWERS = (1 / 3, 2 / 3)  # of the length of a training: for how many epochs
-_PLATEAU_VARIANCES = (0.001, 0.03)  # of readings until then: curves that have not left a plateau are about alike
+PLATEAU_VARIANCES = (0.001, 0.03)  # of readings until then: curves that have not left a plateau are about alike
+_LATE = 0.8  # probability that readings say nothing for a while, where they look like it
 _JITTER = 1e-6  # relative: without sources the last epoch and the best of a curve are all but the same
 
 
@@ -74,16 +75,50 @@ def _first_in_doubt(ways: list[Way], n_unlogged: int = 1) -> list[Way]:
         n_unlogged: How many first epochs no source has logged; what sources say of values must not be doubted for the
             sake of curves that are alike there, on a plateau.
     """
-    n_epoch = len(ways[0].covariance) - 1
-    lengths = sorted({min(round(n_epoch**power), n_unlogged) for power in _PLATEAU_POWERS} - {0, 1})
     silent = [(1, variance) for variance in _FIRST_VARIANCES]
-    plateaus = [(length, variance) for length in lengths for variance in _PLATEAU_VARIANCES]
+    plateaus = _plateaus(ways[0], _PLATEAU, longest=n_unlogged)
     of_silent = _SILENT + (0.0 if plateaus else _PLATEAU)
     return [
         *(way._replace(probability=(1.0 - _SILENT - _PLATEAU) * way.probability) for way in ways),
         *(_without_the_first(ways[0], length, variance, of_silent / len(silent)) for length, variance in silent),
-        *(_without_the_first(ways[0], length, variance, _PLATEAU / len(plateaus)) for length, variance in plateaus),
+        *plateaus,
     ]
+
+
+def _plateaus(way: Way, probability: float, *, longest: int) -> list[Way]:
+    """The same where readings say nothing for longer, and are about alike until then; none where it may not be."""
+    kinds = [(length, variance) for length in _lengths(way, longest) for variance in PLATEAU_VARIANCES]
+    return [_without_the_first(way, *kind, probability / len(kinds)) for kind in kinds]
+
+
+def _lengths(way: Way, longest: int) -> list[int]:
+    n_epoch = len(way.covariance) - 1
+    return sorted({min(round(n_epoch**power), longest) for power in _PLATEAU_POWERS} - {0, 1})
+
+
+def longest_plateau(ways: list[Way]) -> int:
+    """Return for how many epochs `beside_plateaus` lets readings say nothing; 0 where it has nothing to add."""
+    doubted = any(way.n_silent for way in ways)
+    return 0 if doubted else max(_lengths(ways[0], len(ways[0].covariance) - 2), default=0)
+
+
+def beside_plateaus(ways: list[Way]) -> list[Way]:
+    """Return the same ways, and beside them the first of them where curves stay on a plateau for a while.
+
+    For targets that look like it, though sources have risen by then. What sources say of values, and how curves go once
+    they rise, stays.
+
+    Args:
+        ways: What sources let expect.
+
+    Returns:
+        Ways whose probabilities sum to 1; those given where first readings are in doubt already.
+    """
+    longest = longest_plateau(ways)
+    if not longest:
+        return ways
+    plateaus = _plateaus(ways[0], _LATE, longest=longest)
+    return [*(way._replace(probability=(1.0 - _LATE) * way.probability) for way in ways), *plateaus]
 
 
 def _without_the_first(way: Way, length: int, variance: float, probability: float) -> Way:

@@ -1,0 +1,86 @@
+"""Whether the curves of a target stay on a plateau from which those of its sources had risen by then.
+
+First readings that are all alike look like a sign that values are: what sources say of values is then given up, the
+configurations that lead on them first. A task that learns nothing for longer than they did says no such thing. Each
+reading is therefore weighed: as one of a curve that is on the plateau still, that is about as high as the others there,
+and leaves it with some probability; and as what is expected of it. No one reading says more than so much, and a curve
+that has left the plateau says nothing of it any more.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from at2.surrogate.transfer.ways import PLATEAU_VARIANCES
+
+_LEAVES = 0.1  # probability that a curve leaves the plateau with its next epoch
+_ENOUGH = math.log(100.0)  # log evidence, from which on a plateau is reckoned with
+_MOST = 5.0  # log evidence that one reading adds at most
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """How much speaks for a plateau, by the readings of the target so far.
+
+    Args:
+        longest: For how many epochs a plateau may last; 0 where none is looked for.
+        n: Readings that lie on it.
+        level: Their mean, in latent units.
+        evidence: Log of how much likelier readings are with a plateau than as they are expected.
+        left: Configurations whose curves have left it.
+
+    Example:
+        >>> plateau = Plateau(longest=3)
+        >>> for config, epoch, latent in ((0, 0, 0.1), (0, 1, 0.1), (1, 1, 0.0)):
+        ...     plateau = plateau.observe(config, epoch, latent, expected=(2.0, 0.1), scale=1.0)
+        >>> plateau.is_seen, plateau.n, plateau.observe(1, 2, 2.0, expected=(2.0, 0.1), scale=1.0).left
+        (True, 3, frozenset({1}))
+    """
+
+    longest: int
+    n: int = 0
+    level: float = 0.0
+    evidence: float = 0.0
+    left: frozenset[int] = frozenset()
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether a plateau is to be reckoned with."""
+        return self.evidence > _ENOUGH
+
+    def looks_at(self, config: int, epoch: int) -> bool:
+        """Whether a reading may tell."""
+        return epoch < self.longest and config not in self.left
+
+    def observe(
+        self, config: int, epoch: int, latent: float, *, expected: tuple[float, float], scale: float
+    ) -> Plateau:
+        """Take one reading into account.
+
+        Args:
+            config: Which configuration it is of.
+            epoch: Index of its epoch.
+            latent: The best of its curve so far, in latent units.
+            expected: Mean and variance of what was expected.
+            scale: Scale of the sources, in latent units.
+        """
+        if not self.looks_at(config, epoch):
+            return self
+        if self.n == 0:
+            return replace(self, n=1, level=latent)
+        likely = _log_density(latent - expected[0], expected[1])
+        spread = scale**2 * (1.0 + 1.0 / self.n)
+        alike = [_log_density(latent - self.level, variance * spread) for variance in PLATEAU_VARIANCES]
+        stays = math.log(1.0 - _LEAVES) + max(alike) + math.log1p(math.exp(min(alike) - max(alike))) - math.log(2.0)
+        leaves = math.log(_LEAVES) + likely
+        told = max(stays, leaves) + math.log1p(math.exp(-abs(stays - leaves))) - likely
+        evidence = self.evidence + min(told, _MOST)
+        if stays < leaves:
+            return replace(self, evidence=evidence, left=self.left | {config})
+        level = self.level + (latent - self.level) / (self.n + 1)
+        return replace(self, n=self.n + 1, level=level, evidence=evidence)
+
+
+def _log_density(distance: float, variance: float) -> float:
+    return -0.5 * (math.log(2.0 * math.pi * variance) + distance**2 / variance)
