@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from at2.surrogate.transfer.ways import PLATEAU_VARIANCES
 
 _LEAVES = 0.1  # probability that a curve leaves the plateau with its next epoch
-_ENOUGH = math.log(100.0)  # log evidence, from which on a plateau is reckoned with
+_ENOUGH = math.log(30.0)  # log evidence, from which on a plateau is reckoned with
 _MOST = 5.0  # log evidence that one reading adds at most
 
 
@@ -28,7 +28,8 @@ class Plateau:
         n: Readings that lie on it.
         level: Their mean, in latent units.
         evidence: Log of how much likelier readings are with a plateau than as they are expected.
-        left: Configurations whose curves have left it.
+        begun: Configurations that were read.
+        left: Those whose curves have left it.
 
     Example:
         >>> plateau = Plateau(longest=3)
@@ -42,6 +43,7 @@ class Plateau:
     n: int = 0
     level: float = 0.0
     evidence: float = 0.0
+    begun: frozenset[int] = frozenset()
     left: frozenset[int] = frozenset()
 
     @property
@@ -67,8 +69,9 @@ class Plateau:
         """
         if not self.looks_at(config, epoch):
             return self
-        if self.n == 0:
-            return replace(self, n=1, level=latent)
+        if self.n == 0 or config not in self.begun:
+            level = self.level + (latent - self.level) / (self.n + 1)
+            return replace(self, n=self.n + 1, level=level, begun=self.begun | {config})
         likely = _log_density(latent - expected[0], expected[1])
         spread = scale**2 * (1.0 + 1.0 / self.n)
         alike = [_log_density(latent - self.level, variance * spread) for variance in PLATEAU_VARIANCES]

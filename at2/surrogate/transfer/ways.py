@@ -18,7 +18,7 @@ _FIRST_VARIANCES = (0.03, 0.5, 8.0)  # of the first readings then, beside 1.3 or
 _PLATEAU = 0.25  # probability that readings say nothing for longer; without any source it is the first one's, too
 _PLATEAU_POWERS = (1 / 3, 2 / 3)  # of the length of a training: for how many epochs
 PLATEAU_VARIANCES = (0.001, 0.03)  # of readings until then: curves that have not left a plateau are about alike
-_LATE = 0.8  # probability that readings say nothing for a while, where they look like it
+_LATE = 0.5  # probability that readings say nothing for a while, where they look like it
 _JITTER = 1e-6  # relative: without sources the last epoch and the best of a curve are all but the same
 
 
