@@ -3,14 +3,16 @@
 First readings that are all alike look like a sign that values are: what sources say of values is then given up, the
 configurations that lead on them first. A task that learns nothing for longer than they did says no such thing. Each
 reading is therefore weighed: as one of a curve that is on the plateau still, that is about as high as the others there,
-and leaves it with some probability; and as what is expected of it. No one reading says more than so much, and a curve
-that has left the plateau says nothing of it any more.
+and leaves it with some probability; and as what is expected of it. First readings of curves only say where the plateau
+lies: in many tables they are about alike on every task. No one reading says more than so much, and a curve that has
+left the plateau says nothing of it any more.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from at2.surrogate.transfer.ways import PLATEAU_VARIANCES
 
@@ -69,21 +71,30 @@ class Plateau:
         """
         if not self.looks_at(config, epoch):
             return self
-        if self.n == 0 or config not in self.begun:
-            level = self.level + (latent - self.level) / (self.n + 1)
-            return replace(self, n=self.n + 1, level=level, begun=self.begun | {config})
+        if config not in self.begun:
+            return replace(self, **self._level_with(latent), begun=self.begun | {config})
         likely = _log_density(latent - expected[0], expected[1])
-        spread = scale**2 * (1.0 + 1.0 / self.n)
-        alike = [_log_density(latent - self.level, variance * spread) for variance in PLATEAU_VARIANCES]
-        stays = math.log(1.0 - _LEAVES) + max(alike) + math.log1p(math.exp(min(alike) - max(alike))) - math.log(2.0)
-        leaves = math.log(_LEAVES) + likely
-        told = max(stays, leaves) + math.log1p(math.exp(-abs(stays - leaves))) - likely
-        evidence = self.evidence + min(told, _MOST)
+        stays, leaves = math.log(1.0 - _LEAVES) + self._log_density(latent, scale), math.log(_LEAVES) + likely
+        evidence = self.evidence + min(_log_sum(stays, leaves) - likely, _MOST)
         if stays < leaves:
             return replace(self, evidence=evidence, left=self.left | {config})
-        level = self.level + (latent - self.level) / (self.n + 1)
-        return replace(self, n=self.n + 1, level=level, evidence=evidence)
+        return replace(self, **self._level_with(latent), evidence=evidence)
+
+    def _log_density(self, latent: float, scale: float) -> float:
+        """Log density of one more reading on the plateau, whose readings differ by one of two variances."""
+        spread = scale**2 * (1.0 + 1.0 / self.n)
+        return _log_sum(*(_log_density(latent - self.level, size * spread) for size in PLATEAU_VARIANCES)) - math.log(
+            2.0
+        )
+
+    def _level_with(self, latent: float) -> dict[str, Any]:
+        return {"n": self.n + 1, "level": self.level + (latent - self.level) / (self.n + 1)}
 
 
 def _log_density(distance: float, variance: float) -> float:
     return -0.5 * (math.log(2.0 * math.pi * variance) + distance**2 / variance)
+
+
+def _log_sum(a: float, b: float) -> float:
+    """Log of the sum of two numbers whose logs these are."""
+    return max(a, b) + math.log1p(math.exp(-abs(a - b)))
