@@ -1,24 +1,24 @@
-"""Whether the curves of a target stay on a plateau from which those of its sources had risen by then.
+"""Whether the curves of a target stay where they begin though those of its sources had risen by then.
 
-First readings that are all alike look like a sign that values are: what sources say of values is then given up, the
-configurations that lead on them first. A task that learns nothing for longer than they did says no such thing. Each
-reading is therefore weighed: as one of a curve that is on the plateau still, that is about as high as the others there,
-and leaves it with some probability; and as what is expected of it. First readings of curves only say where the plateau
-lies: in many tables they are about alike on every task. No one reading says more than so much, and a curve that has
-left the plateau says nothing of it any more.
+Curves that do not rise look like a sign that values are low, or all alike: what sources say of values is then given up,
+the configurations that lead on them first. A task that learns nothing for longer than they did says no such thing. Each
+reading is therefore weighed: as one of a curve that stays where it began, and leaves with some probability; and as what
+is expected of it. No one reading says more than so much, and a curve that has left the plateau says nothing of it any
+more.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from at2.surrogate.transfer.ways import PLATEAU_VARIANCES
+from at2.surrogate.transfer.ways import FLAT_VARIANCE
 
 _LEAVES = 0.1  # probability that a curve leaves the plateau with its next epoch
 _ENOUGH = math.log(30.0)  # log evidence, from which on a plateau is reckoned with
 _MOST = 5.0  # log evidence that one reading adds at most
+_SPREADS = (1.0, 30.0)  # variances of a reading on the plateau, in units of that of a flat one
 
 
 @dataclass(frozen=True)
@@ -27,25 +27,21 @@ class Plateau:
 
     Args:
         longest: For how many epochs a plateau may last; 0 where none is looked for.
-        n: Readings that lie on it.
-        level: Their mean, in latent units.
+        first: Where the curve of each configuration that was read began, in latent units.
         evidence: Log of how much likelier readings are with a plateau than as they are expected.
-        begun: Configurations that were read.
-        left: Those whose curves have left it.
+        left: Configurations whose curves have left it.
 
     Example:
         >>> plateau = Plateau(longest=3)
-        >>> for config, epoch, latent in ((0, 0, 0.1), (0, 1, 0.1), (1, 1, 0.0)):
+        >>> for config, epoch, latent in ((0, 0, 0.1), (0, 1, 0.1), (1, 0, 0.0)):
         ...     plateau = plateau.observe(config, epoch, latent, expected=(2.0, 0.1), scale=1.0)
-        >>> plateau.is_seen, plateau.n, plateau.observe(1, 2, 2.0, expected=(2.0, 0.1), scale=1.0).left
-        (True, 3, frozenset({1}))
+        >>> plateau.is_seen, plateau.observe(1, 1, 2.0, expected=(2.0, 0.1), scale=1.0).left
+        (True, frozenset({1}))
     """
 
     longest: int
-    n: int = 0
-    level: float = 0.0
+    first: Mapping[int, float] = field(default_factory=dict)
     evidence: float = 0.0
-    begun: frozenset[int] = frozenset()
     left: frozenset[int] = frozenset()
 
     @property
@@ -71,24 +67,20 @@ class Plateau:
         """
         if not self.looks_at(config, epoch):
             return self
-        if config not in self.begun:
-            return replace(self, **self._level_with(latent), begun=self.begun | {config})
+        if config not in self.first:
+            return replace(self, first={**self.first, config: latent})
         likely = _log_density(latent - expected[0], expected[1])
-        stays, leaves = math.log(1.0 - _LEAVES) + self._log_density(latent, scale), math.log(_LEAVES) + likely
+        leaves = math.log(_LEAVES) + likely
+        stays = math.log(1.0 - _LEAVES) + _log_density_if_flat(latent - self.first[config], scale)
         evidence = self.evidence + min(_log_sum(stays, leaves) - likely, _MOST)
-        if stays < leaves:
-            return replace(self, evidence=evidence, left=self.left | {config})
-        return replace(self, **self._level_with(latent), evidence=evidence)
+        left = self.left | {config} if stays < leaves else self.left
+        return replace(self, evidence=evidence, left=left)
 
-    def _log_density(self, latent: float, scale: float) -> float:
-        """Log density of one more reading on the plateau, whose readings differ by one of two variances."""
-        spread = scale**2 * (1.0 + 1.0 / self.n)
-        return _log_sum(*(_log_density(latent - self.level, size * spread) for size in PLATEAU_VARIANCES)) - math.log(
-            2.0
-        )
 
-    def _level_with(self, latent: float) -> dict[str, Any]:
-        return {"n": self.n + 1, "level": self.level + (latent - self.level) / (self.n + 1)}
+def _log_density_if_flat(moved: float, scale: float) -> float:
+    """Log density of a reading by how far it lies from the first one of its curve, where that stays as it began."""
+    variance = 2.0 * FLAT_VARIANCE * scale**2  # of a difference
+    return _log_sum(*(_log_density(moved, spread * variance) for spread in _SPREADS)) - math.log(len(_SPREADS))
 
 
 def _log_density(distance: float, variance: float) -> float:

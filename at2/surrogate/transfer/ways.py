@@ -17,8 +17,10 @@ _SILENT = 0.25  # probability that the first reading of a curve says nothing of 
 _FIRST_VARIANCES = (0.03, 0.5, 8.0)  # of the first readings then, beside 1.3 or so where they say something
 _PLATEAU = 0.25  # probability that readings say nothing for longer; without any source it is the first one's, too
 _PLATEAU_POWERS = (1 / 3, 2 / 3)  # of the length of a training: for how many epochs
-PLATEAU_VARIANCES = (0.001, 0.03)  # of readings until then: curves that have not left a plateau are about alike
+_PLATEAU_VARIANCES = (0.001, 0.03)  # of readings until then: curves that have not left a plateau are about alike
 _LATE = 0.5  # probability that readings say nothing for a while, where they look like it
+_LATE_VARIANCES = (0.03, 0.5)  # of where curves stay until then, each on a level of its own, but for
+FLAT_VARIANCE = 0.001  # of its readings
 _JITTER = 1e-6  # relative: without sources the last epoch and the best of a curve are all but the same
 
 
@@ -87,7 +89,7 @@ def _first_in_doubt(ways: list[Way], n_unlogged: int = 1) -> list[Way]:
 
 def _plateaus(way: Way, probability: float, *, longest: int) -> list[Way]:
     """The same where readings say nothing for longer, and are about alike until then; none where it may not be."""
-    kinds = [(length, variance) for length in _lengths(way, longest) for variance in PLATEAU_VARIANCES]
+    kinds = [(length, variance) for length in _lengths(way, longest) for variance in _PLATEAU_VARIANCES]
     return [_without_the_first(way, *kind, probability / len(kinds)) for kind in kinds]
 
 
@@ -103,7 +105,7 @@ def longest_plateau(ways: list[Way]) -> int:
 
 
 def beside_plateaus(ways: list[Way]) -> list[Way]:
-    """Return the same ways, and beside them the first of them where curves stay on a plateau for a while.
+    """Return the same ways, and beside them the first of them where curves stay where they begin for a while.
 
     For targets that look like it, though sources have risen by then. What sources say of values, and how curves go once
     they rise, stays.
@@ -117,8 +119,17 @@ def beside_plateaus(ways: list[Way]) -> list[Way]:
     longest = longest_plateau(ways)
     if not longest:
         return ways
-    plateaus = _plateaus(ways[0], _LATE, longest=longest)
-    return [*(way._replace(probability=(1.0 - _LATE) * way.probability) for way in ways), *plateaus]
+    kinds = [(length, variance) for length in _lengths(ways[0], longest) for variance in _LATE_VARIANCES]
+    late = [_at_first_flat(ways[0], *kind, _LATE / len(kinds)) for kind in kinds]
+    return [*(way._replace(probability=(1.0 - _LATE) * way.probability) for way in ways), *late]
+
+
+def _at_first_flat(way: Way, length: int, variance: float, probability: float) -> Way:
+    """The same where the first readings of a curve, so many of them, lie on a level that says nothing either."""
+    silent = _without_the_first(way, length, FLAT_VARIANCE, probability)
+    between = silent.covariance.clone()
+    between[:length, :length] += variance
+    return silent._replace(covariance=between)
 
 
 def _without_the_first(way: Way, length: int, variance: float, probability: float) -> Way:

@@ -41,8 +41,12 @@ def told(target: Tensor, *trainings: tuple[int, int]) -> Belief:
     return belief
 
 
-def test_the_leading_configuration_stays_ahead_while_nothing_is_learnt(caplog: pytest.LogCaptureFixture) -> None:
-    late = curves(5, seed=1)[0]
+@pytest.mark.parametrize("apart", [0.0, 0.1])
+def test_the_leading_configuration_stays_ahead_while_nothing_is_learnt(
+    apart: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On a level common to all, or each on one of its own, where poor ones even begin higher."""
+    late = curves(5, seed=1)[0] + torch.linspace(apart, 0.0, N_CONFIG, dtype=torch.float64)[:, None]
     with caplog.at_level(logging.INFO, logger="at2"):
         values = told(late, (LEADER, 3), (LEADER - 1, 2), (LEADER - 2, 2)).values().mean
     assert int(values.argmax()) == LEADER
@@ -84,6 +88,9 @@ def test_plateaus_come_beside_the_ways_of_the_sources() -> None:
     assert late.on_plateau() is not late
     assert late.on_plateau().way_silent == late.way_silent  # they are in doubt already
     torch.testing.assert_close(late.epoch_covariances[0], prior.epoch_covariances[0])
+    longest = late.epoch_covariances[-1]
+    assert float(longest[0, 6] / longest[0, 0]) > 0.99  # a curve stays where it began,
+    assert float(longest[:7, 7:].abs().max()) == 0.0  # which says nothing of what comes after it
 
 
 def test_trainings_of_one_or_two_epochs_have_no_plateau() -> None:
