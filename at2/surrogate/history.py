@@ -165,12 +165,21 @@ class History:
         A source that has run a single one does not: nobody knows what others would have reached there. It takes five
         that were run beside another one, or as many as there are.
         """
+        n_run = self._n_run()
+        n_compared = int((n_run - 1).clamp_min(0).sum())
+        return self.n_source > 0 and n_compared >= min(_LEAST_COMPARED, self.n_config - 1)
+
+    def run_alone(self) -> Tensor:
+        """Return which configurations are the only one that some source has run, ``(n_config,)``."""
+        return (self.was_run() & (self._n_run() == 1)[:, None]).any(0)
+
+    def _n_run(self) -> Tensor:
+        """How many configurations each source has run, on the grid and elsewhere, ``(n_source,)``."""
         n_run = self.was_run().sum(1)
         if self.elsewhere is not None:
             read = torch.isfinite(self.elsewhere.values).any(2).any(1)
             n_run = n_run + torch.bincount(self.elsewhere.source[read], minlength=self.n_source)
-        n_compared = int((n_run - 1).clamp_min(0).sum())
-        return self.n_source > 0 and n_compared >= min(_LEAST_COMPARED, self.n_config - 1)
+        return n_run
 
     def readings(self) -> list[Tensor]:
         """Return every reading of each source, on the grid and elsewhere, in no particular order."""

@@ -67,5 +67,11 @@ def test_more_is_expected_of_what_somebody_kept() -> None:
     expected = WeightedSources().fit(history(1, 1)).values().mean
     assert int(expected.argmax()) == 6  # the only one that was run
     assert bool((expected[:-1] < expected[1:]).all())  # the more like it, the more
-    nothing = WeightedSources().fit(history()).values().mean
-    torch.testing.assert_close(nothing, nothing[:1].expand(7))
+    assert history(1, 1).run_alone().tolist() == 6 * [False] + [True]
+
+
+@pytest.mark.parametrize("n_run", [(), (3,), (3, 2)])
+def test_nothing_more_is_expected_of_trainings_among_others(n_run: tuple[int, ...]) -> None:
+    """Who kept several of a source need not have kept the best."""
+    values = WeightedSources().fit(history(*n_run)).values().mean
+    torch.testing.assert_close(values, values[:1].expand(7))

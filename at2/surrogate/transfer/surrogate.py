@@ -163,7 +163,7 @@ class WeightedSources:
 
     def _alone(self, history: History, warp: Warp) -> Belief:
         """What is believed without sources."""
-        prior = prior_without_sources(history.features, history.n_epoch, kept=history.was_run().any(0))
+        prior = prior_without_sources(history.features, history.n_epoch, kept=history.run_alone())
         hypotheses = Hypotheses(prior, self.grid)
         return cold_belief(
             warp,
