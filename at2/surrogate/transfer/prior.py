@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -119,13 +120,7 @@ class TargetPrior:
 
     def with_ways(self, ways: list[Way]) -> TargetPrior:
         """Return the prior of curves that may go in other ways."""
-        return replace(
-            self,
-            epoch_covariances=torch.stack([way.covariance for way in ways]),
-            epoch_noise=torch.stack([way.noise for way in ways]),
-            way_probabilities=tuple(way.probability for way in ways),
-            way_silent=tuple(way.n_silent for way in ways),
-        )
+        return replace(self, **_of_ways(ways))
 
     @property
     def has_own_unit(self) -> bool:
@@ -175,6 +170,16 @@ class TargetPrior:
             spread=torch.ones_like(self.spread),
             left_open=torch.zeros_like(self.left_open),
         )
+
+
+def _of_ways(ways: list[Way]) -> dict[str, Any]:
+    """What a prior holds of the ways in which curves may go."""
+    return {
+        "epoch_covariances": torch.stack([way.covariance for way in ways]),
+        "epoch_noise": torch.stack([way.noise for way in ways]),
+        "way_probabilities": tuple(way.probability for way in ways),
+        "way_silent": tuple(way.n_silent for way in ways),
+    }
 
 
 def fit_prior(
@@ -227,8 +232,6 @@ def fit_prior(
         rise=rises.rise,
         rise_covariance=rises.covariance,
         together=replace(together, unsure=unsure, size=near),
-        epoch_covariances=torch.stack([way.covariance for way in ways]),
-        epoch_noise=torch.stack([way.noise for way in ways]),
         spread=spread / near,
         left_open=sources.left_open,
         location=location,
@@ -236,8 +239,7 @@ def fit_prior(
         log_scale=log_scale,
         log_scale_spread=scale_spread,
         failures=sources.failures,
-        way_probabilities=tuple(way.probability for way in ways),
-        way_silent=tuple(way.n_silent for way in ways),
+        **_of_ways(ways),
         doubt=doubt,
     )
 
@@ -326,16 +328,13 @@ def prior_without_sources(features: Tensor, n_epoch: int, kept: Tensor | None = 
         rise=points.new_zeros(n_config, n_epoch + 1),
         rise_covariance=points.new_zeros(n_epoch + 1, n_epoch + 1),
         together=together,
-        epoch_covariances=torch.stack([way.covariance for way in ways]),
-        epoch_noise=torch.stack([way.noise for way in ways]),
         spread=points.new_ones(n_config),
         left_open=points.new_zeros(n_epoch + 1),
         location=0.0,
         location_variance=_UNKNOWN_LOCATION_SPREAD**2,
         log_scale=0.0,
         log_scale_spread=_UNKNOWN_SCALE_SPREAD,
-        way_probabilities=tuple(way.probability for way in ways),
-        way_silent=tuple(way.n_silent for way in ways),
+        **_of_ways(ways),
         doubt=1.0,
     )
 
