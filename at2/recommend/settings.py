@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Integral, Number, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,9 +183,13 @@ def as_candidates(candidates: Candidates | int | None) -> Candidates | None:
     """Read what may be recommended: a whole number draws so many from the space; all else stays.
 
     Raises:
-        TableError: If there is no candidate among them.
+        TableError: If it is a number, and none of candidates.
     """
-    return SampledCandidates(candidates) if isinstance(candidates, int) else candidates
+    if isinstance(candidates, int | Integral):
+        return SampledCandidates(candidates if isinstance(candidates, bool) else int(candidates))
+    if isinstance(candidates, Number):
+        raise TableError(f"candidates wants a whole number above zero or configurations, got {candidates!r}")
+    return candidates
 
 
 def choose_candidates(

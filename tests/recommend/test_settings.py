@@ -211,3 +211,12 @@ def test_the_direction_of_a_loss_is_asked_for(
     LearningCurveTable.from_frame(curves, pd.DataFrame({"config_id": [0], "lr": [1]}), metric=name, maximize=maximize)
     said = [record.getMessage() for record in caplog.records]
     assert ["pass maximize=False (--minimize)" in text for text in said] == ([True, True] if warns else [])
+
+
+def test_a_number_of_candidates_may_be_one_of_numpy() -> None:
+    space = {"lr": (0.001, 0.1)}
+    run = Recommender(None, target="x", space=space, candidates=np.int64(4), n_epoch=3, budget="6 epochs")  # type: ignore[arg-type]
+    assert run.problem.history.n_config == 4
+    for number in (True, np.float64(4.5), 0):
+        with pytest.raises(TableError, match="wants a whole number above zero"):
+            Recommender(None, target="x", space=space, candidates=number, n_epoch=3, budget="6 epochs")  # type: ignore[arg-type]
