@@ -109,6 +109,11 @@ class WeightedSources:
                     "the readings of the target do not look like those of its sources: is the metric in another unit "
                     "there? From here on the target is measured in a unit of its own"
                 )
+            elif not view.own_unit and view.warp not in (warp, now.warp):
+                _LOG.warning(
+                    "the readings of the target and of its sources look like the same metric, one in per cent and one "
+                    "in shares of 1: is that so? From here on they are read as such"
+                )
             return view
 
         return SettlingBelief(plain, make=make, see=see)

@@ -53,24 +53,43 @@ def test_shares_among_percentages_are_not_taken_for_poor_ones() -> None:
         assert int(belief.worth().argmax()) == int(target.amax(1).argmax())
 
 
-def test_percentages_after_a_history_of_shares_are_told_apart(caplog: pytest.LogCaptureFixture) -> None:
+def test_percentages_after_a_history_of_shares_are_read_as_shares(caplog: pytest.LogCaptureFixture) -> None:
     sources, target = problem()
     shares = told(sources, target)
     assert not caplog.records
     percent = told(sources, 100.0 * target)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "in another unit" in caplog.text
-    assert int(percent.worth().argmax()) == int(shares.worth().argmax())
-    distance = (percent.values().mean / 100.0 - shares.values().mean).abs()
-    assert float(distance.max()) < 0.5 * float(target.std())
+    assert "in per cent" in caplog.text
+    assert percent.warp == LogitWarp(0.0, 100.0)
+    torch.testing.assert_close(percent.values().mean / 100.0, shares.values().mean, rtol=0.0, atol=1e-9)
 
 
-def test_shares_after_a_history_of_percentages_are_told_apart() -> None:
+def test_shares_after_a_history_of_percentages_are_read_as_percentages() -> None:
     sources, target = problem()
     belief = told(100.0 * sources, target)
-    assert int(belief.worth().argmax()) == int(target.amax(1).argmax())
+    assert belief.warp == LogitWarp(0.0, 1.0)
+    torch.testing.assert_close(belief.values().mean, told(sources, target).values().mean, rtol=0.0, atol=1e-9)
     belief.observe(7, 4, 45.0)  # per cent after all
     assert float(belief.values().mean[7]) == pytest.approx(45.0, rel=0.05)
+
+
+@pytest.mark.parametrize("scores", [(1e3, 0.0), (0.3, 60.0)])  # beyond 100; where no share of the sources would lie
+def test_readings_that_are_no_percentages_have_a_unit_of_their_own(
+    scores: tuple[float, float], caplog: pytest.LogCaptureFixture
+) -> None:
+    factor, shift = scores
+    sources, target = problem()
+    belief = told(0.02 * sources, factor * target + shift)
+    assert belief.warp == IdentityWarp()
+    assert "in another unit" in caplog.text
+    assert int(belief.worth().argmax()) == int(target.amax(1).argmax())
+
+
+def test_a_score_that_stands_for_a_crash_is_no_reason_to_leave_percentages() -> None:
+    sources, target = problem()
+    belief = told(sources, 100.0 * target)
+    belief.observe(7, 4, -1.0)
+    assert belief.warp == LogitWarp(0.0, 100.0)
 
 
 @pytest.mark.parametrize(("factor", "shift"), [(1.0, 1e3), (1e4, 0.0), (1e-4, 0.0)])
