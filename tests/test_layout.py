@@ -12,6 +12,7 @@ import at2
 PACKAGE = Path(at2.__file__).parent
 ROOMS = (
     "errors",
+    "scalars",
     "processes",
     "devices",
     "memory",

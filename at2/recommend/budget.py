@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from numbers import Integral, Real
 
 from at2.errors import BudgetError
+from at2.scalars import is_finite, is_whole
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,13 @@ class Budget:
                 f"wanted a budget in one unit, got epochs={self.epochs!r} and seconds={self.seconds!r}; "
                 "write Budget(epochs=100) or Budget(seconds=7200)"
             )
-        if self.epochs is not None and not (_is(self.epochs, Integral) and self.epochs > 0):
+        if self.epochs is not None and not (is_whole(self.epochs) and self.epochs > 0):
             raise BudgetError(f"epochs must be a whole number above zero, got {self.epochs!r}")
-        if self.seconds is not None and not (_is(self.seconds, Real) and 0 < self.seconds < math.inf):
+        if self.seconds is not None and not (is_finite(self.seconds) and self.seconds > 0):
             raise BudgetError(f"seconds must be a finite number above zero, got {self.seconds!r}")
         for name in ("start_cost", "resume_cost"):
             cost = getattr(self, name)
-            if not (_is(cost, Real) and 0 <= cost < math.inf):
+            if not (is_finite(cost) and cost >= 0):
                 raise BudgetError(f"{name} must be a finite number that is not negative, got {cost!r}")
         for name, kind in (("epochs", int), ("seconds", float), ("start_cost", float), ("resume_cost", float)):
             amount = getattr(self, name)
@@ -69,8 +68,3 @@ class Budget:
     def amount(self) -> float:
         """How much may be spent, in `unit`."""
         return float(self.epochs if self.epochs is not None else self.seconds or 0.0)
-
-
-def _is(amount: object, kind: type) -> bool:
-    """A number of that kind; True and False are no numbers here."""
-    return isinstance(amount, kind) and not isinstance(amount, bool)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from at2.errors import TellError
 from at2.recommend.budget import Budget
 from at2.recommend.query import ConfigId, Query
+from at2.scalars import is_finite, is_real
 from at2.surrogate import EpochCosts
 
 
@@ -142,7 +142,7 @@ class Ledger:
             if self.budget.seconds is not None and not failed:
                 raise TellError(f"{name} came without seconds, but the budget is in seconds; pass seconds=")
             return None
-        if isinstance(seconds, bool) or not isinstance(seconds, Real) or not 0.0 <= float(seconds) < math.inf:
+        if not (is_finite(seconds) and seconds >= 0):
             raise TellError(f"{name} came with seconds={seconds!r}; wanted a finite number that is not negative")
         return float(seconds)
 
@@ -200,7 +200,7 @@ def _number(value: Any, name: str) -> float:
     """A finite float out of whatever number type came (numpy, torch), or a clear refusal."""
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if not is_real(value):
         raise TellError(f"{name} came with {value!r}; wanted a number, or failed=True if there is none")
     if not math.isfinite(value):
         raise TellError(f"{name} came with {value!r}; tell a training that diverged with failed=True")

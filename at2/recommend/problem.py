@@ -21,7 +21,9 @@ from at2.recommend.candidates import Candidates, Chosen, SampledCandidates, own_
 from at2.recommend.histories import LARGEST, MAX_GRID, PastRuns, choose_grid, read_history, rename_columns
 from at2.recommend.query import ConfigId
 from at2.recommend.report import Finding, HistoryReport
+from at2.recommend.settings import as_task_name
 from at2.recommend.twins import match_new, merge_twins
+from at2.scalars import is_whole
 from at2.space.parameters import is_missing
 from at2.surrogate import History, RunCurves
 from at2.tables.schema import direction_of
@@ -258,7 +260,7 @@ def _report(
 def _check_sources(table: LearningCurveTable | None, target: str, sources: Sequence[str] | None) -> list[str]:
     """Names of the sources, none of them unknown, twice, or the target."""
     if table is None:
-        if sources:
+        if sources is not None and len(sources):
             raise UnknownNameError(f"source {sources[0]!r} cannot be found: there is no table")
         return []
     if sources is None:
@@ -275,18 +277,19 @@ def _check_sources(table: LearningCurveTable | None, target: str, sources: Seque
         raise TableError(
             f"sources must be a list of task names, got the single string {sources!r}; write [{sources!r}]"
         )
-    for name in sources:
+    names = [as_task_name(name) for name in sources]
+    for name in names:
         table.task_index(name)
-    if target in sources:
+    if target in names:
         raise TableError(f"{target!r} is the target and stands among the sources; leave it out of them")
-    if len(set(sources)) < len(sources):
-        raise TableError(f"sources name a task twice: {sorted(sources)}")
-    return list(sources)
+    if len(set(names)) < len(names):
+        raise TableError(f"sources name a task twice: {sorted(names)}")
+    return names
 
 
 def _check_direction(table: LearningCurveTable, metric: str | None, maximize: bool | None) -> bool:
     known = table.get_metric(metric)
-    if maximize is not None and maximize != known.maximize:
+    if maximize is not None and direction_of(known.name, maximize) != known.maximize:
         raise TableError(
             f"maximize={maximize}, but the table says maximize={known.maximize} for {known.name!r}; leave it out"
         )
@@ -296,7 +299,7 @@ def _check_direction(table: LearningCurveTable, metric: str | None, maximize: bo
 def _check_length(table: LearningCurveTable | None, n_epoch: int | None) -> int:
     """Length of a full training."""
     length = n_epoch if n_epoch is not None else table.n_epoch if table is not None else 0
-    if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:
+    if not is_whole(length) or length < 1:
         raise TableError(f"n_epoch, the length of a full training, must be a whole number above zero, got {n_epoch!r}")
     return int(length)
 

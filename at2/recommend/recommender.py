@@ -22,7 +22,7 @@ from at2.recommend.query import Query, Recommendation
 from at2.recommend.report import HistoryReport
 from at2.recommend.run import Run
 from at2.recommend.runlog import RunLog
-from at2.recommend.settings import as_budget, as_candidates, as_history, as_seed, as_space
+from at2.recommend.settings import as_budget, as_candidates, as_history, as_seed, as_space, as_task_name
 from at2.recommend.stopping import Gauge, StoppingRule, gain_of_an_epoch, probability_within
 from at2.surrogate import Belief, EpochCosts, Surrogate, make_surrogate
 
@@ -107,7 +107,7 @@ class Recommender:
         if goal not in ("recommend", "train"):
             raise TableError(f"goal must be 'recommend' or 'train', got {goal!r}")
         table, space, candidates = as_history(table), as_space(space), as_candidates(candidates)
-        budget, seed = as_budget(budget), as_seed(seed)
+        target, budget, seed = as_task_name(target), as_budget(budget), as_seed(seed)
         self.target, self.budget, self.seed, self.goal = target, budget, seed, goal
         self.stopping = StoppingRule(utility=utility, tolerance=tolerance, confidence=confidence)
         self._device = None if device is None else usable_device(device, dtype=torch.float64)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Number, Real
+from numbers import Integral, Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from at2.errors import BudgetError, SpaceError, TableError
 from at2.recommend.budget import Budget
 from at2.recommend.candidates import Candidates, SampledCandidates
+from at2.scalars import is_real, is_whole
 
 if TYPE_CHECKING:
     import ConfigSpace
@@ -113,9 +114,25 @@ def as_seed(seed: Any) -> int:
         >>> as_seed(np.int64(4))
         4
     """
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
+    if not is_whole(seed) or seed < 0:
         raise TableError(f"wanted a whole number of at least 0 as the seed, got {seed!r}: the same seed, the same run")
     return int(seed)
+
+
+def as_task_name(name: Any) -> str:
+    """Read the name of a task, as tables keep it: a whole number as the text of it, numpy's text as Python's.
+
+    Raises:
+        TableError: If it is neither text nor a whole number.
+
+    Example:
+        >>> import numpy as np
+        >>> as_task_name("digits"), as_task_name(np.int64(3))
+        ('digits', '3')
+    """
+    if isinstance(name, str) or is_whole(name):
+        return str(name)
+    raise TableError(f"the name of a task is a text such as 'digits', got {name!r}")
 
 
 def as_space(space: Any) -> SearchSpace | None:
@@ -162,12 +179,12 @@ def _declare(name: str, given: Any) -> ConfigSpace.hyperparameters.Hyperparamete
             raise SpaceError(f"{name!r} cannot have the options {given!r}: {error}", parameter=name) from error
     if isinstance(given, tuple):
         low, high, *rest = given if len(given) in (2, 3) else (None, None)
-        if rest in ([], ["log"]) and all(isinstance(v, Real) and not isinstance(v, bool) for v in (low, high)):
+        if rest in ([], ["log"]) and all(is_real(v) for v in (low, high)):
             if not low < high or (rest and not low > 0):
                 wanted = "a low end above 0, since it is logarithmic, and" if rest else "a low end and"
                 raise SpaceError(f"{name!r} wants {wanted} a higher one, got {given!r}", parameter=name)
             try:
-                if isinstance(low, Integral) and isinstance(high, Integral):
+                if is_whole(low) and is_whole(high):
                     return ConfigSpace.Integer(name, (int(low), int(high)), log=bool(rest))
                 return ConfigSpace.Float(name, (float(low), float(high)), log=bool(rest))
             except ValueError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, Knowled
 from at2.recommend.ledger import SearchState, Told
 from at2.recommend.query import ConfigId
 from at2.recommend.subset import with_the_subset_of
+from at2.scalars import is_finite
 from at2.surrogate import Belief
 
 CONFIDENCE = 0.9
@@ -55,9 +55,9 @@ class StoppingRule:
         """Check the numbers."""
         for name in ("utility", "tolerance"):
             amount = getattr(self, name)
-            if amount is not None and not (_is_number(amount) and 0 <= amount < math.inf):
+            if amount is not None and not (is_finite(amount) and amount >= 0):
                 raise StoppingError(f"{name} must be a finite number that is not negative, got {amount!r}")
-        if self.confidence is not None and not (_is_number(self.confidence) and 0 < self.confidence < 1):
+        if self.confidence is not None and not (is_finite(self.confidence) and 0 < self.confidence < 1):
             raise StoppingError(f"confidence must lie between 0 and 1, both excluded, got {self.confidence!r}")
         if self.confidence is not None and self.tolerance is None:
             raise StoppingError(f"confidence={self.confidence!r} came without tolerance=; say how close is good enough")
@@ -234,7 +234,3 @@ def _root(correlation: Tensor) -> Tensor:
     root = vectors * values.clamp_min(0.0).sqrt()
     scaled: Tensor = root / root.norm(dim=1, keepdim=True).clamp_min(1e-12)
     return scaled
-
-
-def _is_number(amount: object) -> bool:
-    return isinstance(amount, Real) and not isinstance(amount, bool)

@@ -19,6 +19,8 @@ from at2.space.space import SearchSpace
 
 _log = logging.getLogger(__name__)
 
+_MOST_STEPS = 100  # of more whole numbers it matters little that some between them are left out
+
 
 def space_of_trials(
     params: Sequence[Mapping[str, Any]],
@@ -83,11 +85,28 @@ def _declare(key: str, seen: Sequence[Value], distributions: Sequence[Any]) -> H
         choices = [v for v in dict.fromkeys(v for each in distributions for v in each.choices) if not is_missing(v)]
         return _choice(key, choices)
     if kinds <= {"FloatDistribution", "IntDistribution"}:
+        if steps := _steps(distributions):
+            return cs.OrdinalHyperparameter(key, steps)
         low, high = min(each.low for each in distributions), max(each.high for each in distributions)
         if low < high:
             whole, log = kinds == {"IntDistribution"}, all(each.log for each in distributions)
             return declare_number(key, low, high, whole=whole, log=log)
     return declare_column(key, seen, gaps=True)
+
+
+def _steps(distributions: Sequence[Any]) -> list[int]:
+    """The whole numbers that ranges with a step of 2 or more allow, in ascending order; none where all are allowed.
+
+    Steps of fractions are left out: what lies between them will do as well, and Optuna's own values miss them by some
+    rounding.
+    """
+    if any(type(each).__name__ != "IntDistribution" for each in distributions):
+        return []
+    ranges = {range(each.low, each.high + 1, each.step) for each in distributions}
+    if max(map(len, ranges), default=0) > _MOST_STEPS:
+        return []
+    allowed = sorted(set().union(*ranges))
+    return allowed if 1 < len(allowed) <= allowed[-1] - allowed[0] else []
 
 
 def _choice(key: str, choices: Sequence[Value]) -> Hyperparameter[Any, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from at2.errors import TableError, UnknownNameError
+from at2.scalars import is_whole
 
 __all__ = ["config_frame", "ids_of_one_kind", "plain_value", "position", "task_frame"]
 
@@ -49,7 +50,7 @@ def config_frame(configs: pd.DataFrame) -> pd.DataFrame:
     if not isinstance(configs, pd.DataFrame):
         raise TableError(f"configurations come as a pandas DataFrame, not as a {type(configs).__name__}")
     frame = _indexed(configs, "config_id")
-    kinds = {str if isinstance(i, str) else int if _is_int(i) else type(i) for i in frame.index}
+    kinds = {str if isinstance(i, str) else int if is_whole(i) else type(i) for i in frame.index}
     if not kinds <= {int} and not kinds <= {str}:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise TableError(f"configuration ids are all ints or all strings, but these are {names}; convert them")
@@ -63,7 +64,7 @@ def ids_of_one_kind(ids: Sequence[Sequence[Hashable]]) -> list[list[Hashable]]:
         >>> ids_of_one_kind([[0, 1], ["a"]])
         [['0', '1'], ['a']]
     """
-    if all(_is_int(name) for names in ids for name in names):
+    if all(is_whole(name) for names in ids for name in names):
         return [list(names) for names in ids]
     return [[str(name) for name in names] for names in ids]
 
@@ -99,10 +100,6 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if value is None or value is pd.NA or (isinstance(value, float) and value != value) else value
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _indexed(frame: pd.DataFrame, name: str) -> pd.DataFrame:

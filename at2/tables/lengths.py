@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from at2.errors import TableError
+from at2.scalars import is_whole
 from at2.tables.sparse import MOST_CELLS, RunValues, last_epoch
 from at2.tables.table import LearningCurveTable
 
@@ -85,7 +86,7 @@ def _lengths(table: LearningCurveTable, given: Mapping[str, int]) -> np.ndarray:
 
 
 def _check_length(epochs: int, what: str) -> None:
-    if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
+    if not is_whole(epochs) or epochs < 1:
         raise TableError(f"{what} must be a whole number of epochs above zero, got {epochs!r}")
 
 

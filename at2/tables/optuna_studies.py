@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from at2.errors import FileError, MissingExtraError, SpaceError, TableError, UnknownNameError
+from at2.scalars import is_whole
 from at2.tables.frames import close_matches
 from at2.tables.importer import ImportReport, from_frame
 from at2.tables.schema import Metric, RunStatus
@@ -78,7 +79,7 @@ def from_optuna(
         LearningCurveTable('optuna': 1 task x 1 seed x 2 configurations x 3 epochs, accuracy (higher is better))
     """
     for what, number in (("steps_per_epoch", steps_per_epoch), ("n_epoch", 1 if n_epoch is None else n_epoch)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        if not is_whole(number) or number < 1:
             raise TableError(f"{what} must be a positive whole number, got {number!r}")
     chosen = _studies(studies, names)
     single = [study for study in chosen if len(study.directions) == 1]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from at2.errors import SpaceError, TableError, UnknownNameError
+from at2.scalars import is_whole
 
 if TYPE_CHECKING:
     from at2.space import SearchSpace
@@ -48,7 +49,7 @@ def best(
     """See :meth:`LearningCurveTable.best`."""
     if by not in ("max", "final"):
         raise TableError(f"by must be 'max' (the best epoch) or 'final' (the last one), not {by!r}")
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+    if not is_whole(n) or n < 1:
         raise TableError(f"n must be a positive whole number of configurations, not {n!r}")
     sign = 1 if table.get_metric(metric).maximize else -1
     score = sign * task_curves(table, task, metric=metric).to_numpy()  # (n_config, n_epoch)
@@ -70,7 +71,7 @@ def value_at(
     table: LearningCurveTable, epoch: int, *, metric: str | None = None, task: str | None = None
 ) -> pd.DataFrame:
     """See :meth:`LearningCurveTable.value_at`."""
-    if not isinstance(epoch, int | np.integer) or isinstance(epoch, bool) or not 1 <= epoch <= table.n_epoch:
+    if not is_whole(epoch) or not 1 <= epoch <= table.n_epoch:
         raise TableError(f"curves of table {table.name!r} have epochs 1 to {table.n_epoch}, {epoch!r} asked")
     values = table.kept(metric).at_epoch(int(epoch) - 1)  # (n_task, n_seed, n_config)
     if task is None:
@@ -221,7 +222,7 @@ def _epochs(table: LearningCurveTable) -> pd.RangeIndex:
 
 
 def _seed_index(table: LearningCurveTable, seed: int) -> int:
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < table.n_seed:
+    if not is_whole(seed) or not 0 <= seed < table.n_seed:
         raise UnknownNameError(f"no seed {seed!r} in this table; seeds are 0 to {table.n_seed - 1}")
     return int(seed)
 

@@ -6,8 +6,10 @@ import logging
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from at2.errors import TableError
+from at2.scalars import plain_flag
 
 __all__ = ["HYPERREC_BATCH_METRICS", "HYPERREC_METRICS", "HYPERREC_SPLIT", "Metric", "RunStatus", "direction_of"]
 
@@ -38,8 +40,7 @@ class Metric:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name or not self.name.isprintable():
             raise TableError(f"a metric needs a name of printable characters, not {self.name!r}")
-        if not isinstance(self.maximize, bool):
-            raise TableError(f"metric {self.name!r}: maximize must be True or False, not {self.maximize!r}")
+        object.__setattr__(self, "maximize", _as_direction(self.name, self.maximize))
 
 
 _LOSSES = {"loss", "losses", "error", "errors", "err", "mse", "rmse", "mae", "mape", "nll", "bce", "perplexity", "ppl"}
@@ -62,7 +63,15 @@ def direction_of(name: str, maximize: bool | None) -> bool:
             "if it is a loss, or maximize=True",
             name,
         )
-    return True if maximize is None else maximize
+    return True if maximize is None else _as_direction(name, maximize)
+
+
+def _as_direction(name: str, maximize: Any) -> bool:
+    """Numpy's True and False as Python's."""
+    plain = plain_flag(maximize)
+    if not isinstance(plain, bool):
+        raise TableError(f"metric {name!r}: maximize must be True or False, not {maximize!r}")
+    return plain
 
 
 class RunStatus(IntEnum):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from at2.errors import BudgetError, SpaceError, TableError
+from at2.errors import BudgetError, SpaceError, TableError, TellError
 from at2.recommend import Budget, Recommender, SampledCandidates
 from at2.recommend.settings import as_budget, as_bytes, as_history, as_space, choose_candidates
 from at2.space import SearchSpace, lcbench_space
@@ -220,3 +220,38 @@ def test_a_number_of_candidates_may_be_one_of_numpy() -> None:
     for number in (True, np.float64(4.5), 0):
         with pytest.raises(TableError, match="wants a whole number above zero"):
             Recommender(None, target="x", space=space, candidates=number, n_epoch=3, budget="6 epochs")  # type: ignore[arg-type]
+
+
+def test_names_of_tasks_may_be_numbers_and_of_numpy(tmp_path: Path) -> None:
+    numbered = pd.DataFrame({"task": [1, 2, 3], "config_id": 0, "epoch": 1, "value": [0.5, 0.6, 0.7]})
+    table = LearningCurveTable.from_frame(numbered, pd.DataFrame({"config_id": [0], "lr": [1]}))
+    for target in (3, np.int64(3), "3", np.str_("3")):
+        assert Recommender(table, target=target, budget="2 epochs").sources == ("1", "2")  # type: ignore[arg-type]
+    with pytest.raises(TableError, match="'3' is the target"):
+        Recommender(table, target=3, sources=[1, 3], budget="2 epochs")  # type: ignore[arg-type,list-item]
+    with pytest.raises(TableError, match="the name of a task is a text"):
+        Recommender(table, target=3.0, budget="2 epochs")  # type: ignore[arg-type]
+
+
+def test_a_journal_of_a_run_with_names_and_flags_of_numpy_is_taken_up_again(tmp_path: Path) -> None:
+    sources: Any = np.array(["ants", "cats"])
+    path, table = tmp_path / "run.jsonl", make_table()
+    Recommender(table, target="dogs", sources=sources, budget="9 epochs", journal=path).ask()
+    assert Recommender.resume(path, table).sources == ("ants", "cats")
+    candidates = [{"lr": 0.1}, {"lr": 0.2}]
+    plain: dict[str, Any] = {"target": "new", "candidates": candidates, "n_epoch": 2, "budget": "2 epochs"}
+    alone = Recommender(**plain, maximize=np.bool_(False), journal=tmp_path / "alone.jsonl")
+    assert alone.problem.maximize is False
+    with pytest.raises(TableError, match="maximize must be True or False, not 'no'"):
+        Recommender(**plain, maximize="no")
+
+
+@pytest.mark.parametrize("seconds", [np.timedelta64(3, "s"), 10**400, True])
+def test_seconds_that_are_no_number_are_refused(seconds: Any) -> None:
+    run = Recommender(make_table(), target="dogs", budget="9 epochs")
+    query = run.ask()
+    assert query is not None
+    with pytest.raises(TellError, match="wanted a finite number"):
+        run.tell(query, 0.5, seconds=seconds)
+    with pytest.raises(BudgetError, match="a finite number above zero"):
+        Budget(seconds=seconds)

@@ -77,6 +77,15 @@ def test_the_space_is_that_of_the_distributions() -> None:
     space.validate({"lr": 1e-5})
 
 
+def test_whole_numbers_with_a_step_keep_it() -> None:
+    one, other = study("a"), study("b")
+    add(one, {"k": 3}, {1: 0.5}, distributions={"k": Int(1, 7, step=2)})
+    add(other, {"k": 9, "n": 5}, {1: 0.6}, distributions={"k": Int(1, 9, step=2), "n": Int(0, 1000, step=5)})
+    space = from_optuna([one, other]).space
+    assert {config["k"] for config in space.sample(50, seed=0)} == {1, 3, 5, 7, 9}
+    assert any(config["n"] % 5 for config in space.sample(50, seed=0) if "n" in config)  # too many to list
+
+
 def test_conditions_are_those_that_trials_show() -> None:
     one = study()
     kinds = {**LR, "optimizer": Choice(["adam", "sgd"]), "momentum": Float(0.0, 1.0)}

@@ -9,12 +9,12 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from at2.errors import TuneError
 from at2.recommend.query import ConfigId, Query
+from at2.scalars import is_real
 
 TrainFunction = Callable[[dict[str, Any], range, Path], Any]
 """``train(config, epochs, checkpoint)``: returns the metric after the last of `epochs`, or yields it after each."""
@@ -156,7 +156,7 @@ def _number(raw: Any, what: str, query: Query) -> float:
     """A float out of whatever number came: Python's, numpy's, or a tensor with one element."""
     count = raw.numel() if callable(getattr(raw, "numel", None)) else getattr(raw, "size", None)
     value = raw.item() if count == 1 else raw
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if not is_real(value):
         shown = repr(raw)
         shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
         raise TuneError(
