@@ -61,6 +61,10 @@ def new_table_path(name: str, out: Path | None, *, overwrite: bool) -> Path:
     from at2.errors import FileError
     from at2.tables import imported_path
 
+    if out is not None and out.suffix.lower() not in (".h5", ".hdf5"):
+        raise FileError(
+            f"a table is kept in an HDF5 file; name {out} with .h5 (`at2 tables export` writes others)", path=out
+        )
     path = out or imported_path(name)
     if path.exists() and not overwrite:
         there, other = (f"{path}", "file with --out") if out else (f"a table {name!r} ({path})", "name")

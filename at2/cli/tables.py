@@ -44,7 +44,9 @@ tables.add_command(export_optuna)
 def _output_options(command: _Command) -> _Command:
     """Add --format, --out and --limit."""
     command = click.option(
-        "--limit", type=click.IntRange(min=0), default=_SHOWN_ROWS, show_default=True, help="Rows shown; 0 shows all."
+        "--limit",
+        type=click.IntRange(min=0),
+        help=f"Most rows; 0: all.  [default: {_SHOWN_ROWS} on screen, else all]",
     )(command)
     command = click.option("-o", "--out", type=click.Path(path_type=Path), help="Write to this file.")(command)
     return click.option("--format", "fmt", type=click.Choice(_FORMATS), help="table on screen, else by --out's name.")(
@@ -57,7 +59,7 @@ _metric_option = click.option("--metric", help="Which metric; the table's defaul
 
 @tables.command("list")
 @_output_options
-def list_command(fmt: str | None, out: Path | None, limit: int) -> None:
+def list_command(fmt: str | None, out: Path | None, limit: int | None) -> None:
     """List the tables there are, with those that can be fetched."""
     import pandas as pd
 
@@ -89,7 +91,7 @@ def _size_and_state(path: Path | None) -> tuple[Any, ...]:
     show_default=True,
 )
 @_output_options
-def show(table: str, what: str, fmt: str | None, out: Path | None, limit: int) -> None:
+def show(table: str, what: str, fmt: str | None, out: Path | None, limit: int | None) -> None:
     """Show what TABLE holds: a summary, its tasks, configurations, metrics, or search space."""
     from at2.tables import load_table
 
@@ -169,7 +171,7 @@ def query(
     metric: str | None,
     fmt: str | None,
     out: Path | None,
-    limit: int,
+    limit: int | None,
 ) -> None:
     """Show what in TABLE matches QUERY, such as "optimizer == 'adam' and lr < 1e-3".
 
@@ -202,7 +204,7 @@ def query(
 @_metric_option
 @_output_options
 def best(
-    table: str, task: str, n: int, by: str, metric: str | None, fmt: str | None, out: Path | None, limit: int
+    table: str, task: str, n: int, by: str, metric: str | None, fmt: str | None, out: Path | None, limit: int | None
 ) -> None:
     """Show the best configurations of TASK in TABLE, by their mean curve over seeds."""
     from at2.tables import load_table
@@ -265,9 +267,10 @@ def import_command(
 
     path = new_table_path(name, out, overwrite=overwrite)
     columns = _renames(renames)
+    curve_frame, config_frame = _renamed([read_frame_file(path) for path in (curves, configs)], columns)
     table = LearningCurveTable.from_frame(
-        read_frame_file(curves).rename(columns=columns),
-        read_frame_file(configs).rename(columns=columns),
+        curve_frame,
+        config_frame,
         metric=metric,
         maximize=maximize,
         name=name,
@@ -284,6 +287,13 @@ def _renames(renames: tuple[str, ...]) -> dict[str, str]:
     if wrong:
         raise click.UsageError(f"--rename takes FROM=TO, not {wrong[0]!r}")
     return dict(rename.split("=", 1) for rename in renames)
+
+
+def _renamed(frames: list[pd.DataFrame], columns: dict[str, str]) -> list[pd.DataFrame]:
+    known = list(dict.fromkeys(str(column) for frame in frames for column in frame.columns))
+    if unknown := [column for column in columns if column not in known]:
+        raise click.UsageError(f"--rename names no column {unknown[0]!r}; there are {', '.join(known)}")
+    return [frame.rename(columns=columns) for frame in frames]
 
 
 @tables.command()
@@ -313,10 +323,14 @@ def export(table: str, out: Path, what: str, fmt: str | None, metric: str | None
     click.echo(f"written to {out}")
 
 
-def _emit(frame: pd.DataFrame, fmt: str | None, out: Path | None, limit: int) -> None:
+def _emit(frame: pd.DataFrame, fmt: str | None, out: Path | None, limit: int | None) -> None:
     """Show a frame, or write it to the output or to a file."""
     from at2.tables.formats import format_of, frame_bytes, write_frame_file
 
+    on_screen = out is None and fmt in (None, "table")
+    limit = limit if limit is not None else _SHOWN_ROWS if on_screen else 0
+    if limit and not on_screen:
+        frame = frame.head(limit)
     if out is not None:
         if fmt == "table":
             raise click.UsageError("--format table is for the screen; a file takes csv, json or parquet")

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from at2.errors import FileError
+from at2.errors import FileError, TableError
 from at2.recommend.leading import leading_readings
+from at2.scalars import is_whole
 from at2.tables import whole_file
 
 if TYPE_CHECKING:
@@ -130,8 +131,10 @@ def explain(recommender: Recommender, *, n_leading: int = 3, n_runner_up: int = 
         n_runner_up: Number of configurations beside the next one whose gains are shown.
 
     Raises:
-        TableError: If every candidate has failed.
+        TableError: If every candidate has failed, or a number is none.
     """
+    if not (is_whole(n_leading) and n_leading >= 1 and is_whole(n_runner_up) and n_runner_up >= 0):
+        raise TableError(f"wanted at least 1 leading configuration and 0 others, got {n_leading!r} and {n_runner_up!r}")
     best = recommender.recommend()
     problem, belief = recommender.problem, recommender.belief
     metric = problem.metric or "the metric"

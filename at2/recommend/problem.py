@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from at2.errors import TableError, UnknownNameError
+from at2.memory import physical_memory
 from at2.recommend.candidates import Candidates, Chosen, SampledCandidates, own_space, plain_id, sort_candidates
 from at2.recommend.histories import LARGEST, MAX_GRID, PastRuns, choose_grid, read_history, rename_columns
 from at2.recommend.query import ConfigId
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["Candidates", "Problem", "SampledCandidates", "build_problem", "plain_id"]
 
 _log = logging.getLogger(__name__)
+
+_BYTES_OF_EPOCHS = 250  # that a belief takes for each pair of epochs
 
 INFERRED = "inferred"
 """Name of a space that was guessed from a table; it gives way to the user's own candidates."""
@@ -301,6 +304,12 @@ def _check_length(table: LearningCurveTable | None, n_epoch: int | None) -> int:
     length = n_epoch if n_epoch is not None else table.n_epoch if table is not None else 0
     if not is_whole(length) or length < 1:
         raise TableError(f"n_epoch, the length of a full training, must be a whole number above zero, got {n_epoch!r}")
+    needed, there = _BYTES_OF_EPOCHS * int(length) ** 2, physical_memory()
+    if there is not None and needed > there:
+        raise TableError(
+            f"trainings of {length:,} epochs would take about {needed / 1e9:,.0f} GB, and this machine has "
+            f"{there / 1e9:,.0f}: let one epoch stand for several (table.rescale_epochs, n_epoch=)"
+        )
     return int(length)
 
 

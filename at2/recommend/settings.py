@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from at2.errors import BudgetError, SpaceError, TableError
 from at2.recommend.budget import Budget
-from at2.recommend.candidates import Candidates, SampledCandidates
+from at2.recommend.candidates import Candidates, SampledCandidates, plain_id
 from at2.scalars import is_real, is_whole
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ def _declare(name: str, given: Any) -> ConfigSpace.hyperparameters.Hyperparamete
                 return ConfigSpace.Float(name, (float(low), float(high)), log=bool(rest))
             except ValueError as error:
                 raise SpaceError(f"{name!r} cannot range over {given!r}: {error}", parameter=name) from error
-    elif isinstance(given, str | int | float):
-        return ConfigSpace.Constant(name, given)
+    elif isinstance(given, str | bool) or is_real(given):
+        return ConfigSpace.Constant(name, plain_id(given))
     raise SpaceError(
         f"{name!r} wants (low, high), (low, high, 'log'), a list of options or one value; got {given!r}", parameter=name
     )

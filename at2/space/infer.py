@@ -105,7 +105,8 @@ def declare_column(column: str, values: Sequence[Value], *, gaps: bool) -> Hyper
             f"column {column!r} holds {len(distinct)} different texts, at most {MAX_CHOICES} make a choice; drop it"
         )
         raise SpaceError(message, parameter=column)
-    return cs.Categorical(column, distinct)
+    whole = gaps and all(isinstance(value, float) and value.is_integer() for value in distinct)
+    return cs.Categorical(column, [int(value) for value in distinct] if whole else distinct)
 
 
 def _number_of(column: str, distinct: Sequence[int | float], *, gaps: bool) -> Hyperparameter[Any, Any]:

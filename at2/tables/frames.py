@@ -81,6 +81,9 @@ def position(index: pd.Index[Any], name: Hashable, kind: str) -> int:
         found = None
     if isinstance(found, int) and not isinstance(name, bool):
         return found
+    twin = next((item for item in index if str(item) == str(name)), None)
+    if twin is not None:
+        raise UnknownNameError(f"no {kind} {name!r} in this table; there is {twin!r}, of type {type(twin).__name__}")
     raise UnknownNameError(f"no {kind} {name!r} in this table; {close_matches(str(name), list(index))}")
 
 
@@ -105,16 +108,18 @@ def plain_value(value: Any) -> Any:
 def _indexed(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     frame = frame.set_index(name) if name in frame.columns else frame.copy()
     frame = frame.rename_axis(index=name, columns=None)
+    if frame.index.nlevels == 1 and not isinstance(frame.index.dtype, np.dtype):  # nullable, of Arrow, or texts
+        frame = frame.set_axis(pd.Index([plain_value(item) for item in frame.index], name=name))
     if frame.index.nlevels > 1 or not frame.index.is_unique:
         twice = frame.index[frame.index.duplicated()].tolist()[:1]
         raise TableError(f"every {name} must occur once, but {twice[0] if twice else 'a multi-index'!r} does not")
     wrong = [column for column in frame.columns if not isinstance(column, str) or not column]
     if wrong or not frame.columns.is_unique:
         raise TableError(f"columns of the {name} frame need unique names of text; rename {wrong or 'the doubled one'}")
-    return frame.assign(**{str(column): _plain_column(frame[column]) for column in frame.columns})
+    return frame.assign(**{str(column): plain_column(frame[column]) for column in frame.columns})
 
 
-def _plain_column(column: pd.Series[Any]) -> pd.Series[Any]:
+def plain_column(column: pd.Series[Any]) -> pd.Series[Any]:
     """Turn categories and nullable types into ints, floats with NaN, bools, or plain cells."""
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "biuf":

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from at2.errors import SpaceError, TableError
-from at2.tables.frames import config_frame, plain_value, task_frame
+from at2.scalars import is_whole
+from at2.tables.frames import config_frame, plain_column, plain_value, task_frame
 from at2.tables.schema import Metric, RunStatus
 from at2.tables.sparse import MOST_CELLS, RunValues
 from at2.tables.table import LearningCurveTable
@@ -96,6 +97,8 @@ def from_frame(
     """
     if bad_rows not in ("report", "raise"):
         raise TableError(f"bad_rows must be 'report' or 'raise', not {bad_rows!r}")
+    if n_epoch is not None and (not is_whole(n_epoch) or n_epoch < 1):
+        raise TableError(f"n_epoch, the length of a full training, must be a whole number above zero, got {n_epoch!r}")
     curves, configs = _own_ids(_checked_columns(curves), configs)
     rows = _Rows(curves, config_frame(configs), space, None if tasks is None else task_frame(tasks))
     report = rows.report()
@@ -170,7 +173,7 @@ class _Rows:
         """Apply every check in turn and return the runs that diverged."""
         frame = self.frame
         self._drop(frame["task"].isna(), "no task")
-        frame["task"] = _map_distinct(frame["task"], str)
+        frame["task"] = _map_distinct(frame["task"], _text_id)
         if self.known_tasks is not None:
             self._drop(~frame["task"].isin(self.known_tasks.index), "task is not in the frame of tasks")
         self._match_ids()
@@ -335,7 +338,7 @@ def _map_distinct(column: pd.Series, text: Callable[[Any], str]) -> pd.Series:
 
 
 def _text_id(value: Any) -> str:
-    """Return an id as text; a whole float is an int that pandas stored beside a NaN."""
+    """Return the name of a task or configuration as text; a whole float is an int that pandas stored beside a NaN."""
     if pd.isna(value):
         return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
@@ -346,9 +349,9 @@ def _own_ids(curves: pd.DataFrame, configs: pd.DataFrame) -> tuple[pd.DataFrame,
     if not isinstance(configs, pd.DataFrame) or "task" not in configs.columns:
         return curves, configs
     configs = configs if "config_id" in configs.columns else configs.rename_axis(index="config_id").reset_index()
-    ids = configs["task"].astype(str) + "/" + configs["config_id"].map(_text_id)
+    ids = configs["task"].map(_text_id) + "/" + configs["config_id"].map(_text_id)
     kept = curves["config_id"].notna()
-    labels = _map_distinct(curves["task"], str) + "/" + _map_distinct(curves["config_id"], _text_id)
+    labels = _map_distinct(curves["task"], _text_id) + "/" + _map_distinct(curves["config_id"], _text_id)
     return curves.assign(config_id=labels.where(kept)), configs.drop(columns="task").assign(config_id=ids)
 
 
@@ -362,8 +365,10 @@ def _checked_columns(curves: pd.DataFrame) -> pd.DataFrame:
             f"missing, these came: {', '.join(map(str, curves.columns))}. Rename yours"
         )
     kept = [column for column in (*_REQUIRED, "seed", "seconds") if column in curves.columns]
-    frame: pd.DataFrame = curves[kept].reset_index(drop=True).astype({"task": object})
-    return frame
+    frame = curves[kept].reset_index(drop=True)
+    nullable = [column for column in kept if not isinstance(frame[column].dtype, np.dtype)]
+    plain: pd.DataFrame = frame.assign(**{column: plain_column(frame[column]) for column in nullable})
+    return plain.astype({"task": object})
 
 
 def _row_text(row: pd.Series[Any]) -> str:

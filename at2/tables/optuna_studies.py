@@ -189,7 +189,7 @@ def _studies(studies: Any, names: Iterable[str] | None) -> list[Study]:
         return _load(optuna, studies, names)
     if names is not None:
         raise TableError("names= chooses among the studies of a storage; pass the studies themselves, or a storage")
-    found = [studies] if isinstance(studies, optuna.study.Study) else list(studies)
+    found = list(studies) if isinstance(studies, Iterable) else [studies]
     wrong = [study for study in found if not isinstance(study, optuna.study.Study)]
     if wrong or not found:
         got = f"a {type(wrong[0]).__name__}" if wrong else "none"

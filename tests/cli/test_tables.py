@@ -75,6 +75,14 @@ class TestImport:
         assert table.tasks.loc["a", "n_images"] == 7
         assert "FROM=TO" in run("import", "a", "b", "--name", "x", "--rename", "a", ok=False).output
 
+    def test_columns_and_files_that_cannot_be(self, mine: Result, tmp_path: Path) -> None:
+        command = ("import", tmp_path / "curves.csv", tmp_path / "configs.csv", "--name", "other")
+        said = run(*command, "--rename", "loss=value", ok=False).output
+        assert "--rename names no column 'loss'; there are task" in said
+        said = run(*command, "-o", tmp_path / "other.csv", ok=False).output
+        assert "HDF5 file" in said
+        assert not (tmp_path / "other.csv").exists()
+
     def test_bad_names_and_files(self, mine: Result, tmp_path: Path) -> None:
         files = tmp_path / "curves.csv", tmp_path / "configs.csv"
         assert "name of a table that at2 knows already" in run("import", *files, "--name", "lcbench", ok=False).output
@@ -232,6 +240,13 @@ class TestFormats:
         assert "[bold]sgd" in text
         assert "1 more rows; --limit 0 shows all" in text
         assert "more rows" not in run("query", "mine", "--as", "configs", "--limit", 0).stdout
+
+    def test_a_limit_holds_in_every_format_and_files_have_none_of_their_own(self, tmp_path: Path) -> None:
+        configs = ("query", "mine", "--as", "configs")
+        assert len(json.loads(run(*configs, "--format", "json", "--limit", 2).stdout)) == 2
+        assert len(json.loads(run(*configs, "--format", "json").stdout)) == 3
+        run(*configs, "-o", tmp_path / "two.csv", "--limit", 2)
+        assert len((tmp_path / "two.csv").read_text().splitlines()) == 3
 
     def test_json_has_null_where_something_is_missing(self) -> None:
         records = json.loads(run("show", "mine", "--what", "configs", "--format", "json").stdout)

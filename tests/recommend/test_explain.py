@@ -190,3 +190,9 @@ def test_nothing_to_explain_once_all_have_failed(table: LearningCurveTable) -> N
         recommender.tell(query, failed=True)
     with pytest.raises(TableError, match="every candidate has failed"):
         recommender.explain()
+
+
+def test_numbers_of_what_is_shown_are_checked(played: Recommender) -> None:
+    for numbers in ({"n_leading": 0}, {"n_leading": 2.0}, {"n_runner_up": -1}):
+        with pytest.raises(TableError, match="wanted at least 1 leading configuration"):
+            played.explain(**numbers)

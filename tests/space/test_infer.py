@@ -164,3 +164,8 @@ class TestConditions:
     def test_two_configurations_are_no_rule(self) -> None:
         when = SearchSpace.infer(self.frame.iloc[:2]).describe().set_index("hyperparameter")["active_when"]
         assert when["momentum"] == "always, optional"
+
+    def test_a_single_whole_number_stays_one_beside_gaps(self) -> None:
+        frame = pd.DataFrame({"optimizer": ["sgd", "adam"], "warmup": [5.0, None]})
+        drawn = [c["warmup"] for c in SearchSpace.infer(frame).sample(20, seed=0) if "warmup" in c]
+        assert {(type(value), value) for value in drawn} == {(int, 5)}

@@ -1,4 +1,5 @@
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -231,3 +232,27 @@ class TestBadRows:
         monkeypatch.setattr("at2.tables.importer.MOST_CELLS", 5)
         with pytest.raises(TableError, match=r"2 runs of 3 epochs among 1 x 1 x 3 .*import fewer tasks or config"):
             load(("a", 0, 3, 0.5), ("a", 1, 3, 0.5))
+
+    @pytest.mark.parametrize("epochs", [5.0, "5", 0, True])
+    def test_a_length_that_is_no_number_of_epochs(self, epochs: object) -> None:
+        with pytest.raises(TableError, match="must be a whole number above zero"):
+            load(("a", 0, 2, 0.5), n_epoch=epochs)
+
+    def test_numbers_of_tasks_beside_a_gap_stay_whole(self) -> None:
+        rows = pd.DataFrame({"task": [3, 3, 31, None], "config_id": [0, 1, 0, 1], "epoch": 1, "value": 0.5})
+        assert list(LearningCurveTable.from_frame(rows, CONFIGS, metric="acc").tasks.index) == ["3", "31"]
+        own = pd.DataFrame({"task": [3, 3, 31], "config_id": [0, 1, 0], "lr": [0.1, 0.2, 0.3]})
+        assert list(LearningCurveTable.from_frame(rows, own, metric="acc").configs.index) == ["3/0", "3/1", "31/0"]
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_frames_of_nullable_types(backend: Any) -> None:
+    rows = [("a", 0, 1, 0.5), ("a", 1, 2, None), ("b", 0, None, 0.7)]
+    curves = pd.DataFrame(rows, columns=["task", "config_id", "epoch", "value"])
+    configs = pd.DataFrame({"config_id": [0, 1], "lr": [0.1, None], "act": ["relu", None], "fast": [True, None]})
+    nullable = [frame.convert_dtypes(dtype_backend=backend) for frame in (curves, configs)]
+    plain, table = (LearningCurveTable.from_frame(*frames, metric="value") for frames in ((curves, configs), nullable))
+    pd.testing.assert_frame_equal(table.long(), plain.long())
+    pd.testing.assert_frame_equal(table.configs, plain.configs)
+    assert table.space.describe().equals(plain.space.describe())
+    assert table.report == plain.report

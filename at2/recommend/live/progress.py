@@ -114,6 +114,10 @@ class Progress:
     must_stop: bool = False
     _stamps: deque[float] = field(default_factory=lambda: deque(maxlen=_PACE + 1))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: all but the tuner behind `look`, which stays in its process."""
+        return {**self.__dict__, "look": None}
+
     @property
     def last(self) -> Epoch | None:
         """The epoch that was told last."""

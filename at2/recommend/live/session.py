@@ -39,6 +39,8 @@ class Session:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
+        if not isinstance(folder, str | os.PathLike):
+            raise FileError(f"wanted a folder to work in, such as 'at2-tune', got {folder!r}")
         self.folder = Path(folder).expanduser()
 
     @property

@@ -48,7 +48,7 @@ def tune(
     workdir: str | os.PathLike[str] = "at2-tune",
     resume: bool = False,
     checkpoint_limit: int | str | None = "5 GB",
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback] | Callback = (),
     view: View | None = None,
     max_crashes: int = 5,
     most_alive: int = 8,
@@ -152,7 +152,7 @@ def tune(
             store,
             progress,
             view=view,
-            callbacks=callbacks,
+            callbacks=(callbacks,) if callable(callbacks) else callbacks,
             max_crashes=max_crashes,
             ranking=lambda: _least_promising(recommender),
         )

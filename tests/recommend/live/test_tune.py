@@ -1,6 +1,7 @@
 import functools
 import json
 import math
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -412,3 +413,13 @@ def test_a_hyperparameter_may_be_called_like_a_column(run: Run) -> None:
     result = run(lambda config, epochs, checkpoint: config["best"] / 10, candidates=candidates, budget="3 epochs")
     assert set(result.frame["config.best"]) <= {config["best"] for config in candidates}
     assert list(result.frame["best"]) == pytest.approx(sorted(0.1 * result.frame["config.best"], reverse=True))
+
+
+def test_a_result_goes_to_another_process_and_one_callback_needs_no_list(run: Run, trainer: Trainer) -> None:
+    seen: list[int] = []
+    result = run(trainer, callbacks=lambda progress: seen.append(len(progress.epochs)))
+    assert seen == list(range(1, len(result.epochs) + 1))
+    twin = pickle.loads(pickle.dumps(result))
+    assert (twin.config, twin.best, str(twin)) == (result.config, result.best, str(result))
+    with pytest.raises(FileError, match="wanted a folder"):
+        run(trainer, workdir=None)
