@@ -36,7 +36,7 @@ class SearchState:
         cost: Expected cost of one further epoch, in the unit of the budget.
         entry_cost: What the next epoch costs on top, once: to start a configuration, or to take up a paused one. The
             price of `h` further epochs is ``entry_cost + h * cost``.
-        best_seen: Best reading so far, larger is better, minus infinity before the first.
+        best_seen: Best reading so far that counts, larger is better, minus infinity before the first.
         left: What is left of the budget once pending work is paid for, in its unit.
     """
 
@@ -67,10 +67,13 @@ class Ledger:
         n_epoch: Longest curve.
         budget: What may be spent.
         costs: Model of the cost of an epoch, updated as seconds are told.
+        trained: Whether the best trained model is wanted; what a configuration had shown then counts though it failed.
     """
 
-    def __init__(self, is_candidate: Tensor, *, n_epoch: int, budget: Budget, costs: EpochCosts) -> None:
-        self.n_epoch, self.budget, self.costs = n_epoch, budget, costs
+    def __init__(
+        self, is_candidate: Tensor, *, n_epoch: int, budget: Budget, costs: EpochCosts, trained: bool = False
+    ) -> None:
+        self.n_epoch, self.budget, self.costs, self.trained = n_epoch, budget, costs, trained
         self.eligible = is_candidate.clone()
         self.done = torch.zeros(is_candidate.shape[0], dtype=torch.long)
         self.pending: dict[int, Query] = {}
@@ -162,10 +165,9 @@ class Ledger:
         return [t.value for t in self.told if t.query.config_id == config_id and t.value is not None]
 
     def best_shown(self, *, sign: float) -> int | None:
-        """Return the row that may be recommended and showed the best value, the first of equals; None before any."""
+        """Return the row that showed the best value, the first of equals, though it failed later; None before any."""
         shown = [(sign * t.value, self._asked[t.query.number][0]) for t in self.told if t.value is not None]
-        sound = [(value, row) for value, row in shown if bool(self.eligible[row])]
-        return max(sound, key=lambda of: of[0])[1] if sound else None
+        return max(shown, key=lambda of: of[0])[1] if shown else None
 
     def best_readings(self, *, sign: float) -> Tensor:
         """Return the best value told for every configuration, larger is better, minus infinity without any."""
@@ -185,7 +187,8 @@ class Ledger:
         horizon = torch.minimum(self.n_epoch - self.done, self._affordable(cost, entry, left))
         horizon[~self.eligible] = 0
         horizon[open_configs] = 0
-        best = float(torch.where(self.eligible, self.best_readings(sign=sign), -math.inf).max())
+        counts = self.eligible | self.trained
+        best = float(torch.where(counts, self.best_readings(sign=sign), -math.inf).max())
         return SearchState(self.done.clone(), horizon, self.eligible.clone(), cost, entry, best, left)
 
     def _affordable(self, cost: Tensor, entry: Tensor, left: float) -> Tensor:

@@ -130,7 +130,8 @@ class Recommender:
         )
         self._gauge = Gauge(trained=goal == "train", asked=self._acquisition)
         costs = EpochCosts(history.n_config, self.problem.source_seconds, history.features)
-        ledger = Ledger(self.problem.is_candidate, n_epoch=history.n_epoch, budget=budget, costs=costs)
+        is_candidate, trained = self.problem.is_candidate, goal == "train"
+        ledger = Ledger(is_candidate, n_epoch=history.n_epoch, budget=budget, costs=costs, trained=trained)
         header = make_header(
             self.problem,
             table_name=None if table is None else table.name,
@@ -326,15 +327,12 @@ class Recommender:
 
         Returns:
             With ``goal="recommend"`` the candidate whose curve is expected to reach the best value; with
-            ``goal="train"`` the one that has shown the best value, once any has.
+            ``goal="train"`` the one that has shown the best value, once any has, though it may have failed later.
 
         Raises:
-            TableError: If every candidate has failed.
+            TableError: If every candidate has failed, and none is recommended for what it had shown.
         """
-        state = self.state()
-        if not bool(state.eligible.any()):
-            raise TableError("every candidate has failed; there is nothing to recommend: pass other candidates")
-        config = self._recommended(state)
+        config = self._recommended(self.state())
         values = self.belief.values()
         readings = self.belief.predict(torch.tensor([config])).mean[0]
         name = self.problem.config_ids[config]
@@ -353,6 +351,8 @@ class Recommender:
         shown = self._run.ledger.best_shown(sign=self.problem.sign) if self.goal == "train" else None
         if shown is not None:
             return shown
+        if not bool(state.eligible.any()):
+            raise TableError("every candidate has failed; there is nothing to recommend: pass other candidates")
         return int(torch.where(state.eligible, self.belief.worth().cpu(), -torch.inf).argmax())
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from at2.errors import FileError, TuneError
 from at2.recommend.live.checkpoints import CheckpointStore
@@ -138,11 +138,9 @@ class Loop:
     def _put_away(self, query: Query, *, failed: bool, before: Epoch | None) -> None:
         """Checkpoints: the latest of every configuration stays, and that of the best value; others go."""
         best = self.progress.best()
-        for name in {query.config_id, *([before.config_id] if before is not None else [])}:
-            self._store.tidy(name, told=self.progress.done(name), keep=_kept(best, name))
+        tidy(self._store, self.progress, {query.config_id, *([before.config_id] if before is not None else [])})
         if failed:
             self._objective.forget(query.config_id)
-            self._store.drop(query.config_id)
         for name in [n for n in self._at_work if n != query.config_id and not self._objective.is_alive(n)]:
             self._store.rest(name)
             self._at_work.discard(name)
@@ -168,6 +166,16 @@ class Loop:
             f"the first {len(crashed)} configurations all crashed, the last with {crashed[-1].note}; mend train, "
             f"see {self._session.folder / 'failures'}, and begin anew in another workdir"
         )
+
+
+def tidy(store: CheckpointStore, progress: Progress, config_ids: Iterable[ConfigId]) -> None:
+    """Keep the latest checkpoint of some configurations, unless they failed, and that of the best value of all."""
+    best, failed = progress.best(), progress.failed()
+    for name in config_ids:
+        if name in failed:
+            store.drop(name, keep=_kept(best, name))
+        else:
+            store.tidy(name, told=progress.done(name), keep=_kept(best, name))
 
 
 def _kept(best: Epoch | None, config_id: ConfigId) -> tuple[int, ...]:

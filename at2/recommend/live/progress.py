@@ -132,9 +132,8 @@ class Progress:
         return [e.value for e in self.epochs if e.config_id == config_id and e.value is not None]
 
     def best(self) -> Epoch | None:
-        """The epoch with the best value so far, of configurations that have not failed."""
-        failed = self.failed()
-        return best_epoch((e for e in self.epochs if e.config_id not in failed), maximize=self.maximize)
+        """The epoch with the best value so far; its configuration may have failed later."""
+        return best_epoch(self.epochs, maximize=self.maximize)
 
     def failed(self) -> dict[ConfigId, Epoch]:
         """Configurations that failed, each with the epoch in which it did."""

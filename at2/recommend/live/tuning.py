@@ -15,7 +15,7 @@ from at2.recommend.candidates import Candidates
 from at2.recommend.journal import Journal
 from at2.recommend.leading import leading_readings
 from at2.recommend.live.checkpoints import CheckpointStore
-from at2.recommend.live.loop import Loop
+from at2.recommend.live.loop import Loop, tidy
 from at2.recommend.live.objective import Objective, TrainFunction
 from at2.recommend.live.progress import Callback, Epoch, Leader, Progress, View, best_epoch
 from at2.recommend.live.result import TuneResult
@@ -220,13 +220,9 @@ def _progress(recommender: Recommender, session: Session, *, metric: str | None)
 
 def _clean(store: CheckpointStore, progress: Progress) -> None:
     """Put away what a process that was killed left behind."""
-    best, failed = progress.best(), progress.failed()
     for name in progress.configs:
-        keep = (best.epoch,) if best is not None and best.config_id == name else ()
         store.rest(name)
-        store.tidy(name, told=progress.done(name), keep=keep)
-        if name in failed:
-            store.drop(name)
+    tidy(store, progress, progress.configs)
 
 
 def _leaders(recommender: Recommender, n: int) -> list[Leader]:
@@ -256,14 +252,14 @@ def _least_promising(recommender: Recommender) -> list[ConfigId]:
 def _result(
     recommender: Recommender, session: Session, store: CheckpointStore, progress: Progress, *, tuner_s: float
 ) -> TuneResult:
-    failed = progress.failed()
-    if not bool(recommender.state().eligible.any()):
+    failed, has_shown = progress.failed(), any(e.value is not None for e in progress.epochs)
+    if not bool(recommender.state().eligible.any()) and not (has_shown and recommender.goal == "train"):
         last = list(failed.values())[-1]
         raise TuneError(
-            f"all {len(failed)} configurations failed, the last in epoch {last.epoch} ({last.note or last.status}); "
-            f"tracebacks are in {session.folder / 'failures'}. Mend train or the space, and take another workdir"
+            f"all {len(failed)} configurations failed, the last in epoch {last.epoch} ({last.note or last.status})"
+            f"{_tracebacks(session, failed)}. Mend train or the space, and take another workdir"
         )
-    if failed and not any(e.value is not None for e in progress.epochs):
+    if failed and not has_shown:
         raise _nothing_learnt(session, failed)
     found = recommender.recommend()
     own = (e for e in progress.epochs if e.config_id == found.config_id)
@@ -287,10 +283,13 @@ def _result(
 def _nothing_learnt(session: Session, failed: Mapping[ConfigId, Epoch]) -> TuneError:
     """The error of a tuning that ended, with candidates left, before any epoch gave a value."""
     last = list(failed.values())[-1]
-    crashed = any(epoch.status == "crashed" for epoch in failed.values())
-    seen = f"; tracebacks are in {session.folder / 'failures'}" if crashed else ""
     return TuneError(
         f"none of the {len(failed)} configurations that were trained gave a value, the last failed in epoch "
-        f"{last.epoch} ({last.note or last.status}){seen}. Go on with resume=True (--resume) and, where it is spent, a "
-        "larger budget; or mend train or the space, and take another workdir"
+        f"{last.epoch} ({last.note or last.status}){_tracebacks(session, failed)}. Go on with resume=True (--resume) "
+        "and, where it is spent, a larger budget; or mend train or the space, and take another workdir"
     )
+
+
+def _tracebacks(session: Session, failed: Mapping[ConfigId, Epoch]) -> str:
+    crashed = any(epoch.status == "crashed" for epoch in failed.values())
+    return f"; tracebacks are in {session.folder / 'failures'}" if crashed else ""

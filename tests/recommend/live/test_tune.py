@@ -423,3 +423,26 @@ def test_a_result_goes_to_another_process_and_one_callback_needs_no_list(run: Ru
     assert (twin.config, twin.best, str(twin)) == (result.config, result.best, str(result))
     with pytest.raises(FileError, match="wanted a folder"):
         run(trainer, workdir=None)
+
+
+@pytest.mark.parametrize("lrs", [(0.1, 0.01, 0.001), (0.1, 0.2)])
+def test_a_training_that_fails_late_keeps_the_model_that_it_had(tmp_path: Path, lrs: tuple[float, ...]) -> None:
+    def train(config: dict[str, Any], epochs: range, checkpoint: Path) -> float:
+        (checkpoint / "model").write_text(f"{config['lr']} {epochs[-1]}")
+        if config["lr"] > 0.05:
+            return math.nan if epochs[-1] >= 3 else 0.8 + config["lr"]
+        return 0.3 + 0.01 * epochs[-1]
+
+    def tuned(goal: Any) -> at2.TuneResult:
+        configs = [{"lr": lr} for lr in lrs]
+        return at2.tune(train, candidates=configs, n_epoch=4, budget="12 epochs", workdir=tmp_path / goal, goal=goal)
+
+    result = tuned("train")
+    assert result.value == pytest.approx(0.8 + result.config["lr"])
+    assert result.checkpoint is not None
+    assert (result.checkpoint / "model").read_text() == f"{result.config['lr']} {result.best.epoch}"
+    if len(lrs) == 2:
+        with pytest.raises(TuneError, match=r"all 2 configurations failed, .*the metric was nan\)\. Mend"):
+            tuned("recommend")
+    else:
+        assert tuned("recommend").config["lr"] < 0.05  # to train later one that does not fail
