@@ -18,12 +18,13 @@ from torch import Tensor
 
 from at2.surrogate.outliers import at_share
 
+STUCK_STEP = 0.1  # standard deviation of a failed curve from one epoch to the next, at least, in units of s
 _MANY = 20  # configurations; of fewer it cannot be said what stands apart
 _AT_FLOOR = 0.1  # of the way from the poorest value of a task to its 95 % quantile: up to there nothing was learnt
 _GOOD = 0.4  # the same, on the mean of the sources on which it learns: from there a configuration is no poor one
 _HALFWAY = 0.5  # of what the others say
 _MOST = 0.75  # of what is good elsewhere may fail on a task; where more does, it is the task that is unlike the others
-_CURVES = 1000  # that learnt, which say how far curves move
+_CURVES = 1000  # that learnt, and that failed, which say how far curves move
 _UNSEEN = 0.01  # probability that a configuration fails on the target though none did on the sources
 _UNSEEN_SHARE = 0.7  # of those that were read
 _UNSEEN_EVIDENCE = 0.0  # log odds by the first reading
@@ -40,7 +41,8 @@ class Failures:
         mean: Mean of the curves that failed, in standardized units, ``(n_column,)``.
         variance: Their variance around it, ``(n_column,)``.
         step_variance: Variance of their steps from the column before, ``(n_column,)``.
-        learnt: Some of the curves that did not fail, in standardized units, ``(n_curve, n_column)``.
+        learnt: Some of the curves that learnt something, in standardized units, ``(n_curve, n_column)``.
+        stuck: Some of those that failed, likewise; none where they are only reckoned with.
         least_evidence: Log odds by its first reading, from which on it counts against a curve to be flat.
         largest_share: Of the configurations that were read; where more seem to have failed, it is the target that is
             unlike its sources, and none has.
@@ -51,6 +53,7 @@ class Failures:
     variance: Tensor
     step_variance: Tensor
     learnt: Tensor
+    stuck: Tensor
     least_evidence: float = -math.inf
     largest_share: float = 1.0
 
@@ -64,6 +67,14 @@ class Failures:
         """
         less = self.learnt[:, column] - self.learnt[:, start] <= moved
         return (int(less.sum()) + 1) / (len(less) + 1)
+
+    def share_of_stuck_that_moved_as_far(self, moved: float, start: int, column: int) -> float:
+        """Return which share of the curves that failed had moved about as far, or further; as `share_that_moved_less`.
+
+        One that moves by no more than such curves may from one epoch to the next has moved as far as any.
+        """
+        far = self.stuck[:, column] - self.stuck[:, start] >= moved - STUCK_STEP
+        return (int(far.sum()) + 1) / (len(far) + 1)
 
 
 def find_failures(values: Tensor) -> Tensor:
@@ -89,9 +100,7 @@ def find_failures(values: Tensor) -> Tensor:
     """
     if values.shape[0] < 2 or values.shape[1] < _MANY:
         return torch.zeros_like(values, dtype=torch.bool)
-    ordered = values.sort(1).values
-    low, high = at_share(ordered, 0.0), at_share(ordered, 0.95)
-    height = (values - low[:, None]) / (high - low).clamp_min(1e-12)[:, None]
+    height = _height(values)
     learns = height > _AT_FLOOR
     learnt = torch.where(learns, height, 0.0)
     others = (learns.sum(0) - learns.long()).clamp_min(1)
@@ -101,6 +110,13 @@ def find_failures(values: Tensor) -> Tensor:
     failed = failed & (failed.sum(1) <= _MOST * good.sum(1))[:, None]
     between = good & learns & (height <= _HALFWAY * elsewhere)
     return failed & (between.sum() < _CLEAR * (failed.sum() - len(values)))
+
+
+def _height(values: Tensor) -> Tensor:
+    """How far values lie from the poorest of their task, 0, to its 95 % quantile, 1; ``(n_source, n_config)`` both."""
+    ordered = values.sort(1).values
+    low, high = at_share(ordered, 0.0), at_share(ordered, 0.95)
+    return (values - low[:, None]) / (high - low).clamp_min(1e-12)[:, None]
 
 
 def replace_failures(curves: Tensor, failed: Tensor) -> tuple[Tensor, Failures | None]:
@@ -118,9 +134,11 @@ def replace_failures(curves: Tensor, failed: Tensor) -> tuple[Tensor, Failures |
     learns, stuck = (~failed).to(curves)[:, :, None], curves[failed]
     steps = stuck.diff(dim=1, prepend=stuck[:, :1])
     share = (failed.sum(0) + failed.to(curves).mean()) / (len(curves) + 1.0)
-    sound = torch.nonzero(~failed)
+    poor = _height(curves[:, :, -1]) <= _AT_FLOOR  # what is poor everywhere never learnt either
+    sound = torch.nonzero(~failed & ~(poor & ~poor.all(1, keepdim=True)))
     learnt = curves[tuple(sound[:: -(-len(sound) // _CURVES)].T)]
-    told = Failures(share, stuck.mean(0), stuck.var(0, correction=0), steps.var(0, correction=0), learnt)
+    some = stuck[:: -(-len(stuck) // _CURVES)]
+    told = Failures(share, stuck.mean(0), stuck.var(0, correction=0), steps.var(0, correction=0), learnt, some)
     others = (curves * learns).sum(0) / learns.sum(0)
     return torch.where(failed[:, :, None], others, curves), told
 
@@ -140,6 +158,7 @@ def unseen_failures(curves: Tensor) -> Failures:
         variance=_UNSEEN_SPREAD**2 * column,
         step_variance=torch.zeros_like(column),
         learnt=every[:: -(-len(every) // _CURVES)],
+        stuck=every[:0],
         least_evidence=_UNSEEN_EVIDENCE,
         largest_share=_UNSEEN_SHARE,
     )

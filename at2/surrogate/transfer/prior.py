@@ -217,7 +217,8 @@ def fit_prior(
     as_usual = (usual + untold.covariance, usual_noise)
     size = float(z[:, :, -1].var(1, correction=0).mean())
     ways = learnt_ways((between, noise), as_usual, doubt, n_unlogged=sources.n_unlogged, size=size)
-    together = untold.add_to(_together(residuals, embed(features), shown, doubt, seed=seed), shown)
+    unconfirmed = doubt if sources.n_source > 1 else 1.0  # nothing confirms how they go together on a single one
+    together = untold.add_to(_together(residuals, embed(features), shown, unconfirmed, seed=seed), shown)
     counted = shares(z)
     spread, near = _spread(z, residuals, shown)
     spread = untold.with_missing(spread, shown)
@@ -260,6 +261,8 @@ def _of_those_run(sources: Sources, weights: Tensor) -> Tensor:
 
 def _together(residuals: Tensor, points: Tensor, between: Tensor, doubt: float, *, seed: int) -> Together:
     """How deviations of configurations go together: as learnt, drawn towards what holds without sources by doubt."""
+    if doubt == 1.0:
+        return Together.plain(points, generic_config_kernel(points))
     learnt = fit_config_kernel(residuals, points, between, seed=seed)
     if doubt == 0.0:
         return Together.plain(points, learnt)

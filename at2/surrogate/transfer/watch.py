@@ -2,7 +2,8 @@
 
 A training that failed is no evidence about how far others deviate. Its readings are left out, and what it has reached
 is all that it is worth. If it learns after all, they are told after all. A training that has settled is as flat as one
-that failed: readings that lie near to each other say no more than it says of a curve to have moved so little.
+that failed: readings that lie near to each other say no more than it says of a curve to have moved by so little, or by
+so much.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from at2.surrogate.transfer.failures import Failures
+from at2.surrogate.transfer.failures import STUCK_STEP, Failures
 from at2.surrogate.transfer.posterior import Posterior
 
-_STEP_VARIANCE = 0.01  # of a failed curve from one epoch to the next, at least, in units of s^2
 _LEAST_PROBABILITY = 1e-6
 
 
@@ -92,11 +92,13 @@ class Watch:
         if not before:
             return replace(self, first=_with(self.first, config, float(self.first[config]) + evidence), told=told)
         start, value = before[0]
-        less = self.failures.share_that_moved_less((latent - value) / posterior.scale, start, column)
+        moved, of = (latent - value) / posterior.scale, self.failures
+        less, far = (
+            share(moved, start, column) for share in (of.share_that_moved_less, of.share_of_stuck_that_moved_as_far)
+        )
         since = _with(self.since, config, float(self.since[config]) + evidence)
-        by_first = float(self.first[config] - _log_odds(self.failures.probability[config]))
-        is_far = by_first >= self.failures.least_evidence
-        most = -math.log(less) if is_far else 0.0
+        by_first = float(self.first[config] - _log_odds(of.probability[config]))
+        most = math.log(far / less) if by_first >= of.least_evidence else 0.0
         return replace(self, since=since, most=_with(self.most, config, most), told=told)
 
     def _evidence(self, posterior: Posterior, config: int, column: int, latent: float) -> float:
@@ -110,7 +112,7 @@ class Watch:
         if before:
             t, value = before[-1]
             stuck = value + scale * float(of.mean[column] - of.mean[t])
-            spread = scale**2 * (float(of.step_variance[column]) + _STEP_VARIANCE)
+            spread = scale**2 * (float(of.step_variance[column]) + STUCK_STEP**2)
         else:
             stuck = mean - scale * float(posterior.hypotheses.prior.mean[config, column] - of.mean[column])
             spread = variance + scale**2 * float(of.variance[column])

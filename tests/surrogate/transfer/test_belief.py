@@ -16,6 +16,7 @@ from at2.surrogate.transfer.belief import WeightedBelief
 from at2.surrogate.transfer.deviation import (
     epoch_covariance,
     fit_config_kernel,
+    generic_config_kernel,
     generic_epoch_covariance,
     spread_by_rank,
 )
@@ -464,3 +465,13 @@ def test_bad_settings_are_named() -> None:
         Grid(levels=(0.0,))
     with pytest.raises(ValueError, match="at least one value"):
         Grid(shapes=())
+
+
+def test_configurations_of_a_single_source_go_together_as_without_sources() -> None:
+    generator = torch.Generator().manual_seed(8)
+    rough = torch.randn(1, 40, 6, generator=generator, dtype=torch.float64)  # says nothing of what lies close together
+    features = torch.rand(40, 2, generator=generator, dtype=torch.float64)
+    prior = fit_prior(standardize(rough.cummax(-1).values), features)
+    assert prior.doubt == 0.0  # its curves are believed all the same
+    between, plain = matrix(prior), generic_config_kernel(embed(features)).matrix(embed(features))
+    torch.testing.assert_close(between / between.diagonal().mean(), plain / plain.diagonal().mean())

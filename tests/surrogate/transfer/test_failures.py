@@ -85,6 +85,17 @@ def test_a_failed_curve_is_replaced_by_what_the_other_sources_say_and_counts_as_
     assert replace_failures(curves, failed & False)[1] is None
     moved = [told.share_that_moved_less(by, 0, 1) for by in (-9.0, 0.9, 1.0)]  # the five that learnt moved by 1
     assert moved == pytest.approx([1 / 6, 1 / 6, 1.0])
+    far = [told.share_of_stuck_that_moved_as_far(by, 0, 1) for by in (1.0, 1.05, 1.2)]  # the one that failed as well
+    assert far == pytest.approx([1.0, 1.0, 0.5])
+
+
+def test_what_is_poor_everywhere_does_not_say_how_far_curves_that_learn_move() -> None:
+    curves, failed = with_failures(sound_curves())
+    curves[:, :15] = FLOOR  # poor on every source, and so no failures
+    _, told = replace_failures(curves, failed & (torch.arange(N_CONFIG) >= 15))
+    assert told is not None
+    assert float(told.learnt[:, -1].min()) > FLOOR + 0.5
+    assert told.share_that_moved_less(0.1, 0, N_EPOCH - 1) < 0.05  # nearly all that learn rise by more
 
 
 def test_sources_are_measured_and_compared_as_if_nothing_had_failed() -> None:
