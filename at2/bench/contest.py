@@ -21,7 +21,7 @@ from at2.tables.frames import plain_value
 if TYPE_CHECKING:
     from at2.bench.protocols import Case
     from at2.recommend import Acquisition, Query, Tuner
-    from at2.recommend.recommender import Goal
+    from at2.recommend.settings import Goal
     from at2.surrogate import Belief, History, Surrogate
     from at2.tables import LearningCurveTable
 

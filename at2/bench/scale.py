@@ -24,7 +24,7 @@ from at2.processes import run_all
 if TYPE_CHECKING:
     import pandas as pd
 
-    from at2.recommend.recommender import Goal
+    from at2.recommend.settings import Goal
     from at2.tables import LearningCurveTable
 
 TARGET = "target"

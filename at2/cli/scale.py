@@ -11,7 +11,7 @@ from at2.cli.beliefs import show_rows
 from at2.cli.options import goal_option, record_option
 
 if TYPE_CHECKING:
-    from at2.recommend.recommender import Goal
+    from at2.recommend.settings import Goal
 
 
 @click.command()

@@ -206,7 +206,7 @@ class CurvePredictor(ABC):
         self,
         config: Mapping[str, Any] | npt.ArrayLike,
         prefix: npt.ArrayLike,
-        best_so_far: float,
+        best_so_far: float | None,
         *,
         probability: float = 0.05,
         at: int | None = None,
@@ -218,7 +218,7 @@ class CurvePredictor(ABC):
         Args:
             config: Its configuration.
             prefix: Its readings so far.
-            best_so_far: The best final reading of any training so far, as measured.
+            best_so_far: The best final reading of any training so far, as measured; None, before any, never stops.
             probability: Stop when the probability of beating that is at most this.
             at: The epoch at which it would end; None is the last of the training curves.
             task: Name of its task.
@@ -229,6 +229,8 @@ class CurvePredictor(ABC):
         """
         if not 0 <= probability < 1:
             raise ValueError(f"probability must lie in [0, 1), got {probability}")
+        if best_so_far is None:
+            return False
         return self.probability_of_beating(config, prefix, best_so_far, at=at, task=task, extra=extra) <= probability
 
     def probability_of_beating(

@@ -84,6 +84,8 @@ def sort_candidates(table: LearningCurveTable | None, candidates: Candidates | N
     """
     if candidates is None:
         return Chosen(None if table is not None else frozenset(), {}, 0)
+    if hasattr(candidates, "columns"):
+        raise TableError("candidates= wants ids or dicts, not a frame; pass frame.to_dict('records')")
     if isinstance(candidates, SampledCandidates):
         also = candidates.also
         everything = isinstance(also, str)

@@ -12,7 +12,7 @@ from torch import Tensor
 from at2.errors import TellError
 from at2.recommend.budget import Budget
 from at2.recommend.query import ConfigId, Query
-from at2.scalars import is_finite, is_real
+from at2.scalars import is_finite, is_real, plain_flag
 from at2.surrogate import EpochCosts
 
 
@@ -136,6 +136,8 @@ class Ledger:
             raise TellError(f"{name} was not asked by this recommender; tell the queries that its own ask returned")
         if query.number not in self.pending:
             raise TellError(f"{name} was told already; every query is told once")
+        if not isinstance(plain_flag(failed), bool):
+            raise TellError(f"{name} came with failed={failed!r}; wanted True or False")
         if failed and value is not None:
             raise TellError(f"{name} came with a value and failed=True; a failed training has no value")
         return Told(known[1], None if failed else _number(value, name), self._checked_seconds(seconds, failed, name))
@@ -205,6 +207,6 @@ def _number(value: Any, name: str) -> float:
         value = value.item()
     if not is_real(value):
         raise TellError(f"{name} came with {value!r}; wanted a number, or failed=True if there is none")
-    if not math.isfinite(value):
+    if not is_finite(value):
         raise TellError(f"{name} came with {value!r}; tell a training that diverged with failed=True")
     return float(value)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -281,6 +281,7 @@ def _check_sources(table: LearningCurveTable | None, target: str, sources: Seque
             f"sources must be a list of task names, got the single string {sources!r}; write [{sources!r}]"
         )
     names = [as_task_name(name) for name in sources]
+    names = sorted(names) if isinstance(sources, Set) else names  # a set has no order that would be the same again
     for name in names:
         table.task_index(name)
     if target in names:

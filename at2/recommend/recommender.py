@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -22,15 +22,13 @@ from at2.recommend.query import Query, Recommendation
 from at2.recommend.report import HistoryReport
 from at2.recommend.run import Run
 from at2.recommend.runlog import RunLog
-from at2.recommend.settings import as_budget, as_candidates, as_history, as_seed, as_space, as_task_name
+from at2.recommend.settings import as_budget, as_candidates, as_goal, as_history, as_seed, as_space, as_task_name
 from at2.recommend.stopping import Gauge, StoppingRule, gain_of_an_epoch, probability_within
 from at2.surrogate import Belief, EpochCosts, Surrogate, make_surrogate
 
 if TYPE_CHECKING:
     from at2.recommend.explain import Explanation
-    from at2.recommend.settings import History
-
-Goal = Literal["recommend", "train"]
+    from at2.recommend.settings import Goal, History
 
 
 class Recommender:
@@ -104,10 +102,8 @@ class Recommender:
         device: str | torch.device | None = None,
         journal: str | os.PathLike[str] | None = None,
     ) -> None:
-        if goal not in ("recommend", "train"):
-            raise TableError(f"goal must be 'recommend' or 'train', got {goal!r}")
         table, space, candidates = as_history(table), as_space(space), as_candidates(candidates)
-        target, budget, seed = as_task_name(target), as_budget(budget), as_seed(seed)
+        target, budget, seed, goal = as_task_name(target), as_budget(budget), as_seed(seed), as_goal(goal)
         self.target, self.budget, self.seed, self.goal = target, budget, seed, goal
         self.stopping = StoppingRule(utility=utility, tolerance=tolerance, confidence=confidence)
         self._device = None if device is None else usable_device(device, dtype=torch.float64)
@@ -192,6 +188,10 @@ class Recommender:
             self._n_observed += 1
         return self._belief
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: all but the belief, which is made anew from what was told."""
+        return {**self.__dict__, "_belief": None, "_n_observed": 0}
+
     @property
     def spent(self) -> float:
         """What was spent so far, in the unit of the budget: results that were told, and the costs of entering."""
@@ -256,11 +256,7 @@ class Recommender:
         return self._run.state()
 
     def ranked_choices(self, n: int) -> list[Choice]:
-        """Return what `ask` would choose now, and then what it would choose if the ones before could not be had.
-
-        Args:
-            n: At most so many.
-        """
+        """Return up to n choices: what `ask` would choose now, and then if the ones before could not be had."""
         state = self.state()
         choices: list[Choice] = []
         while len(choices) < n and bool((state.horizon > 0).any()):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Number
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from at2.errors import BudgetError, SpaceError, TableError
 from at2.recommend.budget import Budget
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     OneHistory = LearningCurveTable | str | os.PathLike[str]
     History = OneHistory | Sequence[OneHistory] | None
+
+Goal = Literal["recommend", "train"]
 
 N_SAMPLED = 100
 """Candidates that are drawn from a space if nothing else is said."""
@@ -135,6 +137,18 @@ def as_task_name(name: Any) -> str:
     raise TableError(f"the name of a task is a text such as 'digits', got {name!r}")
 
 
+def as_goal(goal: Any) -> Goal:
+    """Read the goal.
+
+    Raises:
+        TableError: If it is none.
+    """
+    if goal not in ("recommend", "train"):
+        raise TableError(f"goal must be 'recommend' or 'train', got {goal!r}")
+    known: Goal = goal
+    return known
+
+
 def as_space(space: Any) -> SearchSpace | None:
     """Read a search space.
 
@@ -206,7 +220,7 @@ def as_candidates(candidates: Candidates | int | None) -> Candidates | None:
         return SampledCandidates(candidates if isinstance(candidates, bool) else int(candidates))
     if isinstance(candidates, Number):
         raise TableError(f"candidates wants a whole number above zero or configurations, got {candidates!r}")
-    return candidates
+    return list(candidates) if isinstance(candidates, Iterator) else candidates
 
 
 def choose_candidates(

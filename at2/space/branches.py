@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ from ConfigSpace.hyperparameters import (
 
 from at2.space.space import SearchSpace
 
+_CHANCE = (
+    0.01  # probability that distinct numbers are above or below something by chance, up to which a rule is believed
+)
 _LEAST = 2  # configurations with a hyperparameter, and without it, from which on a rule is believed
 
 Flags = npt.NDArray[np.bool_]
@@ -70,7 +74,9 @@ def find_branch(
     """Look for a rule that says where a hyperparameter is active.
 
     Choices, ordered choices and whole numbers may decide, the latter by being above or below something. Those that are
-    always there come first; one that is conditional itself must stand before the child.
+    always there come first, and of these the ones with the fewest values: what takes a value of its own in most
+    configurations is above or below something by chance where there are few. One that is conditional itself must stand
+    before the child.
 
     Args:
         child: Name of the hyperparameter.
@@ -89,6 +95,7 @@ def find_branch(
     if there.sum() < _LEAST or (here & ~there).sum() < _LEAST:
         return None
     always = [name for name in declared if bool(given.loc[here, name].all())]
+    always.sort(key=lambda name: frame.loc[here, name].nunique())
     before = list(declared)[: list(declared).index(child)]
     for parent in [*always, *(name for name in before if name not in always)]:
         known = given[parent].to_numpy(dtype=bool)
@@ -96,11 +103,17 @@ def find_branch(
             continue
         on, off = (set(frame.loc[rows, parent].unique()) for rows in (there, here & known & ~there))
         condition = _rule(declared[child], declared[parent], on, off)
-        if condition is not None:
+        if condition is not None and not _is_chance(on, off, int(there.sum()), int((here & known & ~there).sum())):
             holds = np.zeros(len(frame), dtype=bool)
             holds[known] = [condition.satisfied_by_value({parent: value}) for value in frame.loc[known, parent]]
             return Branch(condition, holds)
     return None
+
+
+def _is_chance(on: set[Any], off: set[Any], n_on: int, n_off: int) -> bool:
+    """Whether values are told apart that mostly occur once, in configurations that are too few to believe it."""
+    mostly_once = 2 * (len(on) + len(off)) > n_on + n_off
+    return mostly_once and 2.0 / math.comb(n_on + n_off, n_on) > _CHANCE
 
 
 def _rule(child: Any, parent: Any, on: set[Any], off: set[Any]) -> Any | None:

@@ -113,9 +113,9 @@ def _choice(key: str, choices: Sequence[Value]) -> Hyperparameter[Any, Any]:
     kinds = {type(choice) for choice in choices}
     if kinds <= {int, float} and len(choices) > 2:
         return cs.OrdinalHyperparameter(key, sorted(choices, key=float))
-    if not choices or not (kinds <= {int, float} or len(kinds) == 1) or not kinds <= {bool, int, float, str}:
+    if not choices or not (kinds <= {int, float, str} or kinds == {bool}):
         found = ", ".join(sorted(kind.__name__ for kind in kinds)) or "nothing"
-        raise SpaceError(f"choices must be all numbers, all texts or all truth values, not {found}", parameter=key)
+        raise SpaceError(f"choices must be numbers and texts, or all truth values, not {found}", parameter=key)
     return cs.Categorical(key, choices)
 
 

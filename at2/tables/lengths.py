@@ -73,6 +73,10 @@ def _lengths(table: LearningCurveTable, given: Mapping[str, int]) -> np.ndarray:
     for name in table.metrics:
         kept = table.kept(name)
         np.maximum.at(longest, kept.places()[0], last_epoch(np.isfinite(kept.values)))
+    if not isinstance(given, Mapping):
+        raise TableError(
+            f"lengths= gives each task its own, such as {{{str(table.tasks.index[0])!r}: 50}}; got {given!r}"
+        )
     length = longest.copy()
     for task, epochs in given.items():
         at = table.task_index(task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from at2.space import SearchSpace
     from at2.tables.sparse import RunValues
     from at2.tables.table import LearningCurveTable
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["best", "curve", "equal", "find_configs", "long", "subset", "task_curves", "value_at", "whole_columns"]
 
@@ -118,13 +121,18 @@ def find_configs(table: LearningCurveTable, query: str) -> pd.Index[Any]:
 
 def _matches(table: LearningCurveTable, frame: pd.DataFrame, query: str, config: np.ndarray) -> np.ndarray:
     """Tell for each row of a frame whether the query holds; joins only the hyperparameters it mentions."""
-    mentioned = [name for name in table.configs.columns if name in query and name not in frame.columns]
-    joined = frame.assign(**{name: table.configs[name].take(config).array for name in mentioned})
+    joined = frame
+    for name in [str(name) for name in table.configs.columns if name in query]:
+        other = f"config.{name}" if name in frame.columns else name
+        if other in query:
+            joined = joined.assign(**{other: table.configs[name].take(config).array})
+        elif "value" in frame.columns:  # a row is a reading
+            _log.warning("query %r: %s is of the rows, not the hyperparameter: that is `%s`", query, name, other)
     try:
         # No variables of this function, and none of the caller's, can be reached from the query.
         found = joined.eval(query, local_dict={}, global_dict={})
     except Exception as error:  # pandas raises a dozen kinds here, its own NameError and SyntaxError among them
-        names = ", ".join(dict.fromkeys([*frame.columns, *table.configs.columns]))
+        names = ", ".join(dict.fromkeys([*joined.columns, *table.configs.columns]))
         raise TableError(f"query {query!r} cannot be evaluated ({error}); the columns are {names}") from error
     if not isinstance(found, pd.Series) or not pd.api.types.is_bool_dtype(found.dtype):
         raise TableError(f"query {query!r} must be true or false for each row; compare a column, as in 'epoch == 3'")

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
 from at2.errors import TableError
 from at2.scalars import plain_flag
 
-__all__ = ["HYPERREC_BATCH_METRICS", "HYPERREC_METRICS", "HYPERREC_SPLIT", "Metric", "RunStatus", "direction_of"]
+__all__ = [
+    "HYPERREC_BATCH_METRICS",
+    "HYPERREC_METRICS",
+    "HYPERREC_SPLIT",
+    "Metric",
+    "RunStatus",
+    "direction_of",
+    "metric_of",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +72,16 @@ def direction_of(name: str, maximize: bool | None) -> bool:
             name,
         )
     return True if maximize is None else _as_direction(name, maximize)
+
+
+def metric_of(name: str, maximize: bool | None) -> Metric:
+    """Return the metric of that name, larger being better unless something else was said.
+
+    Raises:
+        TableError: If the name is none, or ``maximize`` is not a bool.
+    """
+    named = Metric(name, True)
+    return replace(named, maximize=direction_of(named.name, maximize))
 
 
 def _as_direction(name: str, maximize: Any) -> bool:

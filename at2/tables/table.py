@@ -13,7 +13,7 @@ from at2.errors import ShapeError, TableError, UnknownNameError
 from at2.tables import queries
 from at2.tables.batches import BatchSeries
 from at2.tables.frames import close_matches, config_frame, plain_value, position, task_frame
-from at2.tables.schema import Metric, RunStatus, direction_of
+from at2.tables.schema import Metric, RunStatus, metric_of
 from at2.tables.sparse import Runs, RunValues, read_runs
 
 if TYPE_CHECKING:
@@ -236,7 +236,8 @@ class LearningCurveTable:
 
         Args:
             query: A pandas query over hyperparameters, ``task``, ``seed``, ``config_id``, ``epoch`` and ``value``,
-                such as ``"optimizer == 'adam' and lr < 1e-3 and epoch == 75"``; None takes all.
+                such as ``"optimizer == 'adam' and lr < 1e-3 and epoch == 75"``; None takes all. A hyperparameter that
+                is called like one of these is "`config.seed`", with the backticks.
             tasks: Only these tasks; None takes all.
             metric: Name of the metric; None takes the default one.
 
@@ -287,7 +288,7 @@ class LearningCurveTable:
         configs: pd.DataFrame,
         space: SearchSpace | None = None,
         *,
-        metric: str = "value",
+        metric: str | Metric = "value",
         maximize: bool | None = None,
         name: str = "table",
         tasks: pd.DataFrame | None = None,
@@ -309,7 +310,7 @@ class LearningCurveTable:
             curves,
             configs,
             space,
-            metric=Metric(metric, direction_of(metric, maximize)),
+            metric=metric if isinstance(metric, Metric) else metric_of(metric, maximize),
             name=name,
             tasks=tasks,
             bad_rows=bad_rows,

@@ -29,6 +29,7 @@ def test_it_stops_what_is_hopeless_and_nothing_else(maximize: bool) -> None:
     assert predictor.should_stop(curves.configs[worst], curves.curves[worst, :4], bound)
     other = float(np.median(curves.curves[:, -1]))
     assert not predictor.should_stop(curves.configs[best], curves.curves[best, :4], other)
+    assert not predictor.should_stop(curves.configs[worst], curves.curves[worst, :4], None)  # the first training of all
     chance = predictor.probability_of_beating(curves.configs[best], curves.curves[best, :4], other)
     assert 0.5 < chance <= 1
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import pickle
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -371,3 +372,15 @@ def test_only_epochs_within_reach_count(table: LearningCurveTable) -> None:
     assert state.horizon.tolist() == [2] * N_CONFIG
     recommender.tell(recommender.ask(), 0.5)
     assert recommender.state().horizon.max() == 1
+
+
+def test_a_recommender_goes_to_another_process_and_goes_on_alike(table: LearningCurveTable, measure: Measure) -> None:
+    recommender = make(table, surrogate="default")
+    for _ in range(3):
+        query = recommender.ask()
+        recommender.tell(query, measure(query))
+    recommender.ask()
+    twin = pickle.loads(pickle.dumps(recommender))
+    assert twin.pending == recommender.pending
+    assert twin.recommend() == recommender.recommend()
+    assert twin.ask() == recommender.ask()

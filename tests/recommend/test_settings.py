@@ -255,3 +255,29 @@ def test_seconds_that_are_no_number_are_refused(seconds: Any) -> None:
         run.tell(query, 0.5, seconds=seconds)
     with pytest.raises(BudgetError, match="a finite number above zero"):
         Budget(seconds=seconds)
+
+
+def test_candidates_may_come_one_by_one_and_sets_of_sources_have_one_order() -> None:
+    run = Recommender(target="new", candidates=({"lr": lr} for lr in (0.1, 0.2)), n_epoch=2, budget="2 epochs")  # type: ignore[arg-type]
+    assert [dict(config) for config in run.problem.configs] == [{"lr": 0.1}, {"lr": 0.2}]
+    sources: Any = {"cats", "ants", "bees"}
+    assert Recommender(make_table(), target="dogs", sources=sources, budget="9 epochs").sources == (
+        "ants",
+        "bees",
+        "cats",
+    )
+    frame: Any = pd.DataFrame({"lr": [0.1, 0.2]})
+    with pytest.raises(TableError, match=r"not a frame; pass frame\.to_dict"):
+        Recommender(target="new", candidates=frame, n_epoch=2, budget="2 epochs")
+
+
+@pytest.mark.parametrize(
+    ("told", "message"), [({"failed": "False"}, "wanted True or False"), ({"value": 10**400}, "10000")]
+)
+def test_results_that_are_none_are_refused(told: dict[str, Any], message: str) -> None:
+    run = Recommender(make_table(), target="dogs", budget="9 epochs")
+    query = run.ask()
+    assert query is not None
+    with pytest.raises(TellError, match=message):
+        run.tell(query, **told)
+    run.tell(query, failed=np.bool_(True))  # type: ignore[arg-type]

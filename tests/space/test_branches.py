@@ -112,3 +112,21 @@ def test_one_configuration_makes_no_rule() -> None:
 def test_no_hyperparameter_is_no_space() -> None:
     with pytest.raises(SpaceError, match="no hyperparameter that can be used"):
         space_of_trials([{"x": None}], [{"x": Choice([None])}], studies=["a"], name="none")
+
+
+def test_few_trials_do_not_make_a_rule_of_numbers_that_all_differ() -> None:
+    wide = Int(1, 512)
+    trials = [{"batch": batch, "depth": depth} | ({"units": 8} if depth > 1 else {}) for batch, depth in
+              [(500, 2), (400, 3), (300, 2), (30, 1), (20, 1), (10, 1)]]  # fmt: skip
+    kinds = {"batch": wide, "depth": Int(1, 3), "units": Int(4, 64), "late": Float(0.0, 1.0)}
+
+    def found(trials: list[dict[str, Any]]) -> dict[str, str]:
+        distributions = [{key: kinds[key] for key in trial} for trial in trials]
+        space = space_of_trials(trials, distributions, studies=["one"] * len(trials), name="trials")[0]
+        return space.describe().set_index("hyperparameter")["active_when"].to_dict()
+
+    assert found(trials)["units"] == "depth > 1"  # and not batch > 30, though it stands first
+    alone = [{"batch": batch} | ({"late": 0.5} if batch > 100 else {}) for batch in (500, 400, 300, 30, 20, 10)]
+    assert found(alone)["late"] == "always, optional"
+    many = [{"batch": batch} | ({"late": 0.5} if batch > 100 else {}) for batch in range(10, 200, 10)]
+    assert found(many)["late"] == "batch > 100"

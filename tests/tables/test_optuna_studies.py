@@ -86,6 +86,15 @@ def test_whole_numbers_with_a_step_keep_it() -> None:
     assert any(config["n"] % 5 for config in space.sample(50, seed=0) if "n" in config)  # too many to list
 
 
+def test_numbers_and_texts_may_be_choices_of_one_hyperparameter() -> None:
+    one = study()
+    for k, share in enumerate(("sqrt", 0.5, "log2")):
+        distributions = {**LR, "max_features": Choice(["sqrt", "log2", 0.5])}
+        add(one, {"lr": 0.01 * (k + 1), "max_features": share}, {1: 0.5}, distributions=distributions)
+    table = from_optuna(one)
+    assert [table.config(name)["max_features"] for name in table.configs.index] == ["sqrt", 0.5, "log2"]
+
+
 def test_conditions_are_those_that_trials_show() -> None:
     one = study()
     kinds = {**LR, "optimizer": Choice(["adam", "sgd"]), "momentum": Float(0.0, 1.0)}

@@ -105,6 +105,15 @@ class TestLong:
             table.long(tasks=["x"])
 
 
+def test_a_hyperparameter_called_like_a_column_of_the_rows(caplog: pytest.LogCaptureFixture) -> None:
+    rows = pd.DataFrame({"task": "a", "config_id": [0, 1], "epoch": 1, "value": 0.5, "seed": 0})
+    named = LearningCurveTable.from_frame(rows, pd.DataFrame({"config_id": [0, 1], "seed": [7, 8]}), metric="acc")
+    assert len(named.long("seed == 0")) == 2  # of the training
+    assert "the hyperparameter: that is `config.seed`" in caplog.text
+    assert named.long("`config.seed` == 8")["config_id"].tolist() == [1]
+    assert named.find_configs("seed == 8").tolist() == [1]
+
+
 def test_configs_are_queried_by_pandas_and_by_find_configs(table: LearningCurveTable) -> None:
     asked = "optimizer == 'adam' and lr < 1e-3"
     assert table.configs.query(asked).index.tolist() == table.find_configs(asked).tolist() == [10]
