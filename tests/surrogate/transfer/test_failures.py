@@ -136,6 +136,19 @@ def test_a_training_at_the_floor_is_found_out_and_is_no_evidence() -> None:
     assert posterior.n == n
 
 
+def test_a_training_that_never_rises_is_found_out_where_many_are_poor_on_every_source() -> None:
+    rise = 1.0 - 1.0 / torch.arange(1, N_EPOCH + 1).double()
+    curves = FLOOR + (sound_curves() - FLOOR) * rise  # all begin at the floor: a first reading tells nothing
+    curves[:, :24] = FLOOR
+    prior = prior_of(with_failures(curves)[0])
+    assert prior.failures is not None
+    posterior = Posterior(Hypotheses(prior, Grid()))
+    watch = Watch.begin(posterior, prior.failures)
+    for epoch in range(N_EPOCH):
+        watch, posterior = watch.observe(posterior, 58, epoch, FLOOR)
+    assert watch.failed.nonzero()[:, 0].tolist() == [58]
+
+
 def test_a_training_that_has_settled_is_as_flat_as_one_that_failed_and_is_none() -> None:
     watch, posterior = watched(n_epoch=60, apart=5.0, wander=0.2)  # levels differ: a first reading hardly tells
     sound = sound_curves(seed=5, n_epoch=60)[0].cummax(-1).values
