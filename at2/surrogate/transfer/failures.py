@@ -26,7 +26,8 @@ _HALFWAY = 0.5  # of what the others say
 _MOST = 0.75  # of what is good elsewhere may fail on a task; where more does, it is the task that is unlike the others
 _CURVES = 1000  # that learnt, and that failed, which say how far curves move
 _UNSEEN = 0.01  # probability that a configuration fails on the target though none did on the sources
-_UNSEEN_SHARE = 0.7  # of those that were read
+_LARGEST_SHARE = 0.7  # of those that were read may fail, or more by as
+_FAR = 5.0  # many standard deviations of how many are expected to
 _UNSEEN_EVIDENCE = 0.0  # log odds by the first reading
 _UNSEEN_DEPTH, _UNSEEN_SPREAD = 2.0, 3.0  # how far below all of theirs, and give or take how much: standard deviations
 _CLEAR = 0.75  # of the number of values at the floor: those stand apart if fewer lie between it and halfway
@@ -44,8 +45,6 @@ class Failures:
         learnt: Some of the curves that learnt something, in standardized units, ``(n_curve, n_column)``.
         stuck: Some of those that failed, likewise; none where they are only reckoned with.
         least_evidence: Log odds by its first reading, from which on it counts against a curve to be flat.
-        largest_share: Of the configurations that were read; where more seem to have failed, it is the target that is
-            unlike its sources, and none has.
     """
 
     probability: Tensor
@@ -55,7 +54,16 @@ class Failures:
     learnt: Tensor
     stuck: Tensor
     least_evidence: float = -math.inf
-    largest_share: float = 1.0
+
+    def most_of(self, read: Tensor) -> float:
+        """Return how many of those that were read may have failed; where more seem to, it is the target that differs.
+
+        Args:
+            read: Which configurations were read, ``(n_config,)``.
+        """
+        likely = self.probability[read]
+        by_chance = likely.sum() + _FAR * (likely * (1.0 - likely)).sum().sqrt()
+        return max(1.0, _LARGEST_SHARE * len(likely), float(by_chance))
 
     def share_that_moved_less(self, moved: float, start: int, column: int) -> float:
         """Return which share of the curves that learnt had moved no further, in (0, 1]; the one in question counts.
@@ -160,5 +168,4 @@ def unseen_failures(curves: Tensor) -> Failures:
         learnt=every[:: -(-len(every) // _CURVES)],
         stuck=every[:0],
         least_evidence=_UNSEEN_EVIDENCE,
-        largest_share=_UNSEEN_SHARE,
     )

@@ -58,8 +58,7 @@ class Watch:
         read = torch.zeros_like(self.odds, dtype=torch.bool)
         read[[config for config, _, latent in self.told if latent is not None]] = True
         failed = read & (self.odds > 0.0)
-        most = max(1.0, self.failures.largest_share * float(read.sum()))
-        return failed if float(failed.sum()) <= most else torch.zeros_like(failed)
+        return failed if float(failed.sum()) <= self.failures.most_of(read) else torch.zeros_like(failed)
 
     def observe(self, posterior: Posterior, config: int, column: int, latent: float) -> tuple[Watch, Posterior]:
         """Take one reading into account; return the watch and what is believed after it.

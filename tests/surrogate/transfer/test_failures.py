@@ -1,6 +1,7 @@
 """at2/surrogate/transfer: trainings that never learn, on sources and on the target."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -147,6 +148,16 @@ def test_a_training_that_never_rises_is_found_out_where_many_are_poor_on_every_s
     for epoch in range(N_EPOCH):
         watch, posterior = watch.observe(posterior, 58, epoch, FLOOR)
     assert watch.failed.nonzero()[:, 0].tolist() == [58]
+
+
+@pytest.mark.parametrize(("n_read", "n_failed"), [(2, 2), (4, 4), (20, 0)])
+def test_where_many_seem_to_have_failed_and_nearly_all_it_is_the_target_that_differs(
+    n_read: int, n_failed: int
+) -> None:
+    watch, _ = watched()
+    seems_so = torch.full((N_CONFIG,), 3.0).double()
+    told = tuple((config, 0, FLOOR) for config in range(N_CONFIG - n_read, N_CONFIG))
+    assert int(replace(watch, first=seems_so, told=told).failed.sum()) == n_failed
 
 
 def test_a_training_that_has_settled_is_as_flat_as_one_that_failed_and_is_none() -> None:
