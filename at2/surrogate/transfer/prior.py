@@ -47,6 +47,7 @@ _UNKNOWN_LOCATION_SPREAD = 2.0  # prior standard deviation of the location witho
 _TREND_SPREAD = 2.0  # the same of the size of each trend that all curves share
 _KEPT = 1.5  # how far above the others a training lies that somebody kept: the best of ten or so,
 _KEPT_VARIANCE = 0.5  # by another task, and perhaps of another order
+_SINGLE = 0.5  # of how configurations go together is as without sources where there is a single one
 _MUCH_BROKEN_OFF = 0.25  # where this share of the curves lies after their last readings, all is completion's
 _MANY = 20  # configurations; of fewer it is not known which deviate as is usual, nor how that goes with their rank
 
@@ -217,7 +218,7 @@ def fit_prior(
     as_usual = (usual + untold.covariance, usual_noise)
     size = float(z[:, :, -1].var(1, correction=0).mean())
     ways = learnt_ways((between, noise), as_usual, doubt, n_unlogged=sources.n_unlogged, size=size)
-    unconfirmed = doubt if sources.n_source > 1 else 1.0  # nothing confirms how they go together on a single one
+    unconfirmed = doubt if sources.n_source > 1 else _SINGLE  # nothing confirms how they go together on one alone
     together = untold.add_to(_together(residuals, embed(features), shown, unconfirmed, seed=seed), shown)
     counted = shares(z)
     spread, near = _spread(z, residuals, shown)
@@ -261,8 +262,6 @@ def _of_those_run(sources: Sources, weights: Tensor) -> Tensor:
 
 def _together(residuals: Tensor, points: Tensor, between: Tensor, doubt: float, *, seed: int) -> Together:
     """How deviations of configurations go together: as learnt, drawn towards what holds without sources by doubt."""
-    if doubt == 1.0:
-        return Together.plain(points, generic_config_kernel(points))
     learnt = fit_config_kernel(residuals, points, between, seed=seed)
     if doubt == 0.0:
         return Together.plain(points, learnt)
