@@ -429,3 +429,17 @@ def test_tasks_of_similar_names_have_files_of_their_own(tmp_path: Path) -> None:
     for source, name in zip(sources, both.tasks.index, strict=True):
         alone = record([source], tmp_path / f"{name} alone.h5", recipe=small)
         np.testing.assert_array_equal(both.subset([name]).curves(), alone.curves())
+
+
+def test_a_folder_in_which_no_lock_can_be_made_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def touch(self: Path) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(self))
+
+    monkeypatch.setattr(Path, "touch", touch)  # as below /proc, where the lock would be waited for without end
+    with (
+        pytest.raises(FileError, match=r"cannot be locked .*; choose another folder"),
+        held(tmp_path / "a.h5", wait=True, on_wait=print),
+    ):
+        pass

@@ -30,7 +30,9 @@ def held(path: Path, *, wait: bool, on_wait: Callable[[str], None]) -> Iterator[
     note = path.with_name(f".{path.name}.holder")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        file = path.with_name(f".{path.name}.lock")
+        file.touch()  # where none can be made, waiting for it would never end
+        lock = FileLock(file)
         try:
             lock.acquire(timeout=0)
         except Timeout:
