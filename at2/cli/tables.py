@@ -267,7 +267,7 @@ def import_command(
 
     path = new_table_path(name, out, overwrite=overwrite)
     columns = _renames(renames)
-    curve_frame, config_frame = _renamed([read_frame_file(path) for path in (curves, configs)], columns)
+    curve_frame, config_frame = _renamed([read_frame_file(file) for file in (curves, configs)], columns)
     table = LearningCurveTable.from_frame(
         curve_frame,
         config_frame,

@@ -11,6 +11,7 @@ import numpy as np
 
 from at2.errors import SpaceError, TableError, UnknownNameError
 from at2.recommend.query import ConfigId
+from at2.scalars import is_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +43,9 @@ class SampledCandidates:
 
     def __post_init__(self) -> None:
         """Check the number."""
-        if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or self.n < 1:
+        if not is_whole(self.n) or self.n < 1:
             raise TableError(f"SampledCandidates wants a whole number above zero, got {self.n!r}")
+        object.__setattr__(self, "n", int(self.n))  # of numpy, maybe
         if isinstance(self.also, Mapping) or (isinstance(self.also, str) and self.also != "history"):
             raise TableError(f"also= wants 'history' or a list of ids and dicts, got {self.also!r}")
         if not isinstance(self.also, str):
@@ -84,8 +86,6 @@ def sort_candidates(table: LearningCurveTable | None, candidates: Candidates | N
     """
     if candidates is None:
         return Chosen(None if table is not None else frozenset(), {}, 0)
-    if hasattr(candidates, "columns"):
-        raise TableError("candidates= wants ids or dicts, not a frame; pass frame.to_dict('records')")
     if isinstance(candidates, SampledCandidates):
         also = candidates.also
         everything = isinstance(also, str)

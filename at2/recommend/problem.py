@@ -24,10 +24,9 @@ from at2.recommend.query import ConfigId
 from at2.recommend.report import Finding, HistoryReport
 from at2.recommend.settings import as_task_name
 from at2.recommend.twins import match_new, merge_twins
-from at2.scalars import is_whole
 from at2.space.parameters import is_missing
 from at2.surrogate import History, RunCurves
-from at2.tables.schema import direction_of
+from at2.tables.schema import check_length, direction_of
 
 if TYPE_CHECKING:
     from at2.space import SearchSpace
@@ -264,7 +263,7 @@ def _check_sources(table: LearningCurveTable | None, target: str, sources: Seque
     """Names of the sources, none of them unknown, twice, or the target."""
     if table is None:
         if sources is not None and len(sources):
-            raise UnknownNameError(f"source {sources[0]!r} cannot be found: there is no table")
+            raise UnknownNameError(f"source {next(iter(sources))!r} cannot be found: there is no table")
         return []
     if sources is None:
         others = [str(name) for name in table.tasks.index if name != target]
@@ -303,8 +302,7 @@ def _check_direction(table: LearningCurveTable, metric: str | None, maximize: bo
 def _check_length(table: LearningCurveTable | None, n_epoch: int | None) -> int:
     """Length of a full training."""
     length = n_epoch if n_epoch is not None else table.n_epoch if table is not None else 0
-    if not is_whole(length) or length < 1:
-        raise TableError(f"n_epoch, the length of a full training, must be a whole number above zero, got {n_epoch!r}")
+    check_length(length, "n_epoch, the length of a full training,")
     needed, there = _BYTES_OF_EPOCHS * int(length) ** 2, physical_memory()
     if there is not None and needed > there:
         raise TableError(

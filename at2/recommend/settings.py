@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from numbers import Integral, Number
+from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -214,12 +214,13 @@ def as_candidates(candidates: Candidates | int | None) -> Candidates | None:
     """Read what may be recommended: a whole number draws so many from the space; all else stays.
 
     Raises:
-        TableError: If it is a number, and none of candidates.
+        TableError: If it is a number, and none of candidates, or a frame.
     """
-    if isinstance(candidates, int | Integral):
-        return SampledCandidates(candidates if isinstance(candidates, bool) else int(candidates))
-    if isinstance(candidates, Number):
-        raise TableError(f"candidates wants a whole number above zero or configurations, got {candidates!r}")
+    if isinstance(candidates, int | Number):
+        n: Any = candidates
+        return SampledCandidates(n)
+    if hasattr(candidates, "to_dict"):
+        raise TableError("candidates= wants ids or dicts, not a frame; pass frame.to_dict('records')")
     return list(candidates) if isinstance(candidates, Iterator) else candidates
 
 

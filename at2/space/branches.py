@@ -20,9 +20,7 @@ from ConfigSpace.hyperparameters import (
 
 from at2.space.space import SearchSpace
 
-_CHANCE = (
-    0.01  # probability that distinct numbers are above or below something by chance, up to which a rule is believed
-)
+_CHANCE = 0.01  # probability that numbers which all differ are told apart by luck, up to which a rule is believed
 _LEAST = 2  # configurations with a hyperparameter, and without it, from which on a rule is believed
 
 Flags = npt.NDArray[np.bool_]
@@ -99,11 +97,12 @@ def find_branch(
     before = list(declared)[: list(declared).index(child)]
     for parent in [*always, *(name for name in before if name not in always)]:
         known = given[parent].to_numpy(dtype=bool)
-        if bool((there & ~known).any()) or (here & known & ~there).sum() < _LEAST:
+        lacking = here & known & ~there
+        if bool((there & ~known).any()) or lacking.sum() < _LEAST:
             continue
-        on, off = (set(frame.loc[rows, parent].unique()) for rows in (there, here & known & ~there))
+        on, off = (set(frame.loc[rows, parent].unique()) for rows in (there, lacking))
         condition = _rule(declared[child], declared[parent], on, off)
-        if condition is not None and not _is_chance(on, off, int(there.sum()), int((here & known & ~there).sum())):
+        if condition is not None and not _is_chance(on, off, int(there.sum()), int(lacking.sum())):
             holds = np.zeros(len(frame), dtype=bool)
             holds[known] = [condition.satisfied_by_value({parent: value}) for value in frame.loc[known, parent]]
             return Branch(condition, holds)

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 
 from at2.errors import SpaceError, TableError
-from at2.scalars import is_whole
 from at2.tables.frames import config_frame, plain_column, plain_value, task_frame
-from at2.tables.schema import Metric, RunStatus
+from at2.tables.schema import Metric, RunStatus, check_length
 from at2.tables.sparse import MOST_CELLS, RunValues
 from at2.tables.table import LearningCurveTable
 
@@ -97,8 +96,8 @@ def from_frame(
     """
     if bad_rows not in ("report", "raise"):
         raise TableError(f"bad_rows must be 'report' or 'raise', not {bad_rows!r}")
-    if n_epoch is not None and (not is_whole(n_epoch) or n_epoch < 1):
-        raise TableError(f"n_epoch, the length of a full training, must be a whole number above zero, got {n_epoch!r}")
+    if n_epoch is not None:
+        check_length(n_epoch, "n_epoch, the length of a full training,")
     curves, configs = _own_ids(_checked_columns(curves), configs)
     rows = _Rows(curves, config_frame(configs), space, None if tasks is None else task_frame(tasks))
     report = rows.report()

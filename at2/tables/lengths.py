@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from at2.errors import TableError
-from at2.scalars import is_whole
+from at2.tables.schema import check_length
 from at2.tables.sparse import MOST_CELLS, RunValues, last_epoch
 from at2.tables.table import LearningCurveTable
 
@@ -50,7 +50,7 @@ def rescale_epochs(
         >>> rescale_epochs(short, 4).curves()[:, 0, 0].round(3).tolist()
         [[0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.6, 0.7]]
     """
-    _check_length(n_epoch, "n_epoch")
+    check_length(n_epoch, "n_epoch")
     length = _lengths(table, lengths or {})
     of_metric = {name: table.kept(name) for name in table.metrics}
     seconds = table.kept_seconds
@@ -80,18 +80,13 @@ def _lengths(table: LearningCurveTable, given: Mapping[str, int]) -> np.ndarray:
     length = longest.copy()
     for task, epochs in given.items():
         at = table.task_index(task)
-        _check_length(epochs, f"the length of task {task!r}")
+        check_length(epochs, f"the length of task {task!r}")
         if epochs < longest[at]:
             raise TableError(
                 f"task {task!r} has a curve of {longest[at]} epochs, more than the {epochs} given as a full training"
             )
         length[at] = epochs
     return length
-
-
-def _check_length(epochs: int, what: str) -> None:
-    if not is_whole(epochs) or epochs < 1:
-        raise TableError(f"{what} must be a whole number of epochs above zero, got {epochs!r}")
 
 
 def _each_task(

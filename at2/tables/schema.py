@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Any
 
 from at2.errors import TableError
-from at2.scalars import plain_flag
+from at2.scalars import is_whole, plain_flag
 
 __all__ = [
     "HYPERREC_BATCH_METRICS",
@@ -17,6 +17,7 @@ __all__ = [
     "HYPERREC_SPLIT",
     "Metric",
     "RunStatus",
+    "check_length",
     "direction_of",
     "metric_of",
 ]
@@ -74,13 +75,27 @@ def direction_of(name: str, maximize: bool | None) -> bool:
     return True if maximize is None else _as_direction(name, maximize)
 
 
-def metric_of(name: str, maximize: bool | None) -> Metric:
-    """Return the metric of that name, larger being better unless something else was said.
+def check_length(epochs: Any, what: str) -> None:
+    """Refuse a number of epochs that is none.
 
     Raises:
-        TableError: If the name is none, or ``maximize`` is not a bool.
+        TableError: With what it was meant for, and what came.
     """
-    named = Metric(name, True)
+    if not is_whole(epochs) or epochs < 1:
+        raise TableError(f"{what} must be a whole number of epochs above zero, got {epochs!r}")
+
+
+def metric_of(metric: str | Metric, maximize: bool | None) -> Metric:
+    """Return the metric itself, or the one of that name, larger being better unless something else was said.
+
+    Raises:
+        TableError: If the name is none, ``maximize`` is not a bool, or a metric says otherwise.
+    """
+    if isinstance(metric, Metric):
+        if maximize is not None and _as_direction(metric.name, maximize) != metric.maximize:
+            raise TableError(f"maximize={maximize} came with {metric}, which says otherwise; leave it out")
+        return metric
+    named = Metric(metric, True)
     return replace(named, maximize=direction_of(named.name, maximize))
 
 

@@ -310,7 +310,7 @@ class LearningCurveTable:
             curves,
             configs,
             space,
-            metric=metric if isinstance(metric, Metric) else metric_of(metric, maximize),
+            metric=metric_of(metric, maximize),
             name=name,
             tasks=tasks,
             bad_rows=bad_rows,

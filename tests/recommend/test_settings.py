@@ -218,7 +218,7 @@ def test_a_number_of_candidates_may_be_one_of_numpy() -> None:
     run = Recommender(None, target="x", space=space, candidates=np.int64(4), n_epoch=3, budget="6 epochs")  # type: ignore[arg-type]
     assert run.problem.history.n_config == 4
     for number in (True, np.float64(4.5), 0):
-        with pytest.raises(TableError, match="wants a whole number above zero"):
+        with pytest.raises(TableError, match="SampledCandidates wants a whole number above zero"):
             Recommender(None, target="x", space=space, candidates=number, n_epoch=3, budget="6 epochs")  # type: ignore[arg-type]
 
 

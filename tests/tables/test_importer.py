@@ -7,7 +7,7 @@ import pytest
 
 from at2.errors import TableError
 from at2.space import SearchSpace
-from at2.tables import LearningCurveTable, RunStatus
+from at2.tables import LearningCurveTable, Metric, RunStatus
 
 CONFIGS = pd.DataFrame({"config_id": [0, 1, 2], "lr": [0.1, 0.01, 0.001]})
 
@@ -235,7 +235,7 @@ class TestBadRows:
 
     @pytest.mark.parametrize("epochs", [5.0, "5", 0, True])
     def test_a_length_that_is_no_number_of_epochs(self, epochs: object) -> None:
-        with pytest.raises(TableError, match="must be a whole number above zero"):
+        with pytest.raises(TableError, match="must be a whole number of epochs above zero"):
             load(("a", 0, 2, 0.5), n_epoch=epochs)
 
     def test_numbers_of_tasks_beside_a_gap_stay_whole(self) -> None:
@@ -256,3 +256,10 @@ def test_frames_of_nullable_types(backend: Any) -> None:
     pd.testing.assert_frame_equal(table.configs, plain.configs)
     assert table.space.describe().equals(plain.space.describe())
     assert table.report == plain.report
+
+
+def test_a_metric_says_which_way_is_better() -> None:
+    loss = Metric("val_loss", maximize=False)
+    assert load(("a", 0, 1, 0.5), metric=loss).get_metric() == loss
+    with pytest.raises(TableError, match="says otherwise"):
+        load(("a", 0, 1, 0.5), metric=loss, maximize=True)

@@ -100,6 +100,7 @@ class Progress:
         maximize: Whether larger is better.
         epochs: Every epoch so far, those of earlier processes included.
         configs: The configurations that were trained.
+        trained: Whether the best trained model is wanted; what a configuration had shown then counts though it failed.
         look: Gives the n leading configurations; what `leading` calls.
     """
 
@@ -107,6 +108,7 @@ class Progress:
     n_epoch: int
     metric: str
     maximize: bool
+    trained: bool = False
     epochs: list[Epoch] = field(default_factory=list)
     configs: dict[ConfigId, Mapping[str, Any]] = field(default_factory=dict)
     spent: float = 0.0
@@ -132,8 +134,9 @@ class Progress:
         return [e.value for e in self.epochs if e.config_id == config_id and e.value is not None]
 
     def best(self) -> Epoch | None:
-        """The epoch with the best value so far; its configuration may have failed later."""
-        return best_epoch(self.epochs, maximize=self.maximize)
+        """The epoch with the best value so far that counts: of configurations that have not failed, or of all."""
+        lost = set() if self.trained else set(self.failed())
+        return best_epoch((e for e in self.epochs if e.config_id not in lost), maximize=self.maximize)
 
     def failed(self) -> dict[ConfigId, Epoch]:
         """Configurations that failed, each with the epoch in which it did."""

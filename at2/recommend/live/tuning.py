@@ -204,6 +204,7 @@ def _progress(recommender: Recommender, session: Session, *, metric: str | None)
         n_epoch=problem.history.n_epoch,
         metric=problem.metric or metric or "metric",
         maximize=problem.maximize,
+        trained=recommender.goal == "train",
         spent=recommender.spent,
         look=lambda n: _leaders(recommender, n),
     )

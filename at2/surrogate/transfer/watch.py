@@ -92,9 +92,8 @@ class Watch:
             return replace(self, first=_with(self.first, config, float(self.first[config]) + evidence), told=told)
         start, value = before[0]
         moved, of = (latent - value) / posterior.scale, self.failures
-        less, far = (
-            share(moved, start, column) for share in (of.share_that_moved_less, of.share_of_stuck_that_moved_as_far)
-        )
+        less = of.share_that_moved_less(moved, start, column)
+        far = of.share_of_stuck_that_moved_as_far(moved, start, column)
         since = _with(self.since, config, float(self.since[config]) + evidence)
         by_first = float(self.first[config] - _log_odds(of.probability[config]))
         most = math.log(far / less) if by_first >= of.least_evidence else 0.0

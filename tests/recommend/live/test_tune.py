@@ -446,3 +446,19 @@ def test_a_training_that_fails_late_keeps_the_model_that_it_had(tmp_path: Path, 
             tuned("recommend")
     else:
         assert tuned("recommend").config["lr"] < 0.05  # to train later one that does not fail
+
+
+def test_the_best_checkpoint_of_what_goes_on_stays_though_one_that_failed_had_shown_more(tmp_path: Path) -> None:
+    def train(config: dict[str, Any], epochs: range, checkpoint: Path) -> float:
+        (checkpoint / "model").write_text(str(epochs[-1]))
+        if config["lr"] > 0.05:
+            return math.nan if epochs[-1] >= 2 else 0.9
+        return 0.5 - 0.1 * abs(epochs[-1] - 2)  # best in its second epoch
+
+    configs = [{"lr": 0.1}, {"lr": 0.01}]
+    result = at2.tune(
+        train, candidates=configs, n_epoch=4, budget="8 epochs", workdir=tmp_path / "work", goal="recommend"
+    )
+    assert (result.config["lr"], result.best.epoch) == (0.01, 2)
+    assert result.checkpoint is not None
+    assert (result.checkpoint / "model").read_text() == "2"
