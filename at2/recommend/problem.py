@@ -302,7 +302,7 @@ def _check_direction(table: LearningCurveTable, metric: str | None, maximize: bo
 def _check_length(table: LearningCurveTable | None, n_epoch: int | None) -> int:
     """Length of a full training."""
     length = n_epoch if n_epoch is not None else table.n_epoch if table is not None else 0
-    check_length(length, "n_epoch, the length of a full training,")
+    check_length(length)
     needed, there = _BYTES_OF_EPOCHS * int(length) ** 2, physical_memory()
     if there is not None and needed > there:
         raise TableError(

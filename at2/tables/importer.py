@@ -97,7 +97,7 @@ def from_frame(
     if bad_rows not in ("report", "raise"):
         raise TableError(f"bad_rows must be 'report' or 'raise', not {bad_rows!r}")
     if n_epoch is not None:
-        check_length(n_epoch, "n_epoch, the length of a full training,")
+        check_length(n_epoch)
     curves, configs = _own_ids(_checked_columns(curves), configs)
     rows = _Rows(curves, config_frame(configs), space, None if tasks is None else task_frame(tasks))
     report = rows.report()

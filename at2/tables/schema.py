@@ -75,14 +75,16 @@ def direction_of(name: str, maximize: bool | None) -> bool:
     return True if maximize is None else _as_direction(name, maximize)
 
 
-def check_length(epochs: Any, what: str) -> None:
-    """Refuse a number of epochs that is none.
+def check_length(epochs: Any, what: str | None = None) -> None:
+    """Refuse a number of epochs that is none; where nothing else is said it is `n_epoch`, of a full training.
 
     Raises:
         TableError: With what it was meant for, and what came.
     """
     if not is_whole(epochs) or epochs < 1:
-        raise TableError(f"{what} must be a whole number of epochs above zero, got {epochs!r}")
+        meant = f"{what} must be a whole number of epochs"
+        meant = "n_epoch, the length of a full training, must be a whole number" if what is None else meant
+        raise TableError(f"{meant} above zero, got {epochs!r}")
 
 
 def metric_of(metric: str | Metric, maximize: bool | None) -> Metric:

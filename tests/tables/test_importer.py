@@ -235,7 +235,7 @@ class TestBadRows:
 
     @pytest.mark.parametrize("epochs", [5.0, "5", 0, True])
     def test_a_length_that_is_no_number_of_epochs(self, epochs: object) -> None:
-        with pytest.raises(TableError, match="must be a whole number of epochs above zero"):
+        with pytest.raises(TableError, match="must be a whole number above zero"):
             load(("a", 0, 2, 0.5), n_epoch=epochs)
 
     def test_numbers_of_tasks_beside_a_gap_stay_whole(self) -> None:
