@@ -114,7 +114,8 @@ class WeightedBelief:
         if self._watch is None:
             self._posterior.observe(config, epoch, latent)
         else:
-            self._watch, self._posterior = self._watch.observe(self._posterior, config, epoch, latent)
+            self._watch = self._watch.observe(config, epoch, latent)
+            self._posterior = self._watch.posterior
 
     def _read(self, value: float) -> float:
         """A value in latent units; a loss of 0 counts as half of the target's least other one, if not as less."""
@@ -135,7 +136,8 @@ class WeightedBelief:
         if self._watch is None:
             self._posterior.fantasize(config, epoch)
         else:
-            self._watch = self._watch.fantasize(self._posterior, config, epoch)
+            self._watch = self._watch.fantasize(config, epoch)
+            self._posterior = self._watch.posterior
         self._pending += ((config, epoch, None),)
 
     def fork(self) -> WeightedBelief:

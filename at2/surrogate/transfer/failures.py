@@ -55,6 +55,11 @@ class Failures:
     stuck: Tensor
     least_evidence: float = -math.inf
 
+    @property
+    def are_known(self) -> bool:
+        """Whether there were any on the sources; else they are only reckoned with."""
+        return len(self.stuck) > 0
+
     def most_of(self, read: Tensor) -> float:
         """Return how many of those that were read may have failed; where more seem to, it is the target that differs.
 

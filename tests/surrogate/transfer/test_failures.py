@@ -1,7 +1,6 @@
 """at2/surrogate/transfer: trainings that never learn, on sources and on the target."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -115,26 +114,25 @@ def test_sources_are_measured_and_compared_as_if_nothing_had_failed() -> None:
     assert float(between[0]) < 0.1 * float(between[1])
 
 
-def watched(*, n_epoch: int = N_EPOCH, apart: float = 0.0, wander: float = 0.0) -> tuple[Watch, Posterior]:
+def watched(*, n_epoch: int = N_EPOCH, apart: float = 0.0, wander: float = 0.0) -> Watch:
     curves, _ = with_failures(sound_curves(n_epoch=n_epoch, wander=wander))
     prior = prior_of(curves + apart * torch.arange(N_SOURCE)[:, None, None])
     assert prior.failures is not None
-    posterior = Posterior(Hypotheses(prior, Grid()))
-    return Watch.begin(posterior, prior.failures), posterior
+    return Watch.begin(Posterior(Hypotheses(prior, Grid())), prior.failures)
 
 
 def test_a_training_at_the_floor_is_found_out_and_is_no_evidence() -> None:
-    watch, posterior = watched()
+    watch = watched()
     sound = sound_curves(seed=5)[0].cummax(-1).values
     for config in (50, 55):
         for epoch in range(3):
-            watch, posterior = watch.observe(posterior, config, epoch, float(sound[config, epoch]))
-    weights, n = posterior.weights, posterior.n
+            watch = watch.observe(config, epoch, float(sound[config, epoch]))
+    weights, n = watch.posterior.weights, watch.posterior.n
     for epoch in range(3):
-        watch, posterior = watch.observe(posterior, 58, epoch, FLOOR)
+        watch = watch.observe(58, epoch, FLOOR)
     assert watch.failed.nonzero()[:, 0].tolist() == [58]
-    torch.testing.assert_close(posterior.weights, weights)
-    assert posterior.n == n
+    torch.testing.assert_close(watch.posterior.weights, weights)
+    assert watch.posterior.n == n
 
 
 def test_a_training_that_never_rises_is_found_out_where_many_are_poor_on_every_source() -> None:
@@ -143,10 +141,9 @@ def test_a_training_that_never_rises_is_found_out_where_many_are_poor_on_every_s
     curves[:, :24] = FLOOR
     prior = prior_of(with_failures(curves)[0])
     assert prior.failures is not None
-    posterior = Posterior(Hypotheses(prior, Grid()))
-    watch = Watch.begin(posterior, prior.failures)
+    watch = Watch.begin(Posterior(Hypotheses(prior, Grid())), prior.failures)
     for epoch in range(N_EPOCH):
-        watch, posterior = watch.observe(posterior, 58, epoch, FLOOR)
+        watch = watch.observe(58, epoch, FLOOR)
     assert watch.failed.nonzero()[:, 0].tolist() == [58]
 
 
@@ -154,42 +151,83 @@ def test_a_training_that_never_rises_is_found_out_where_many_are_poor_on_every_s
 def test_where_many_seem_to_have_failed_and_nearly_all_it_is_the_target_that_differs(
     n_read: int, n_failed: int
 ) -> None:
-    watch, _ = watched()
-    seems_so = torch.full((N_CONFIG,), 3.0).double()
-    told = tuple((config, 0, FLOOR) for config in range(N_CONFIG - n_read, N_CONFIG))
-    assert int(replace(watch, first=seems_so, told=told).failed.sum()) == n_failed
+    watch = watched()
+    for config in range(N_CONFIG - 1 - n_read, N_CONFIG - 1):
+        watch = watch.observe(config, 0, FLOOR)
+    assert int(watch.failed.sum()) == n_failed
 
 
 def test_a_training_that_has_settled_is_as_flat_as_one_that_failed_and_is_none() -> None:
-    watch, posterior = watched(n_epoch=60, apart=5.0, wander=0.2)  # levels differ: a first reading hardly tells
+    watch = watched(n_epoch=60, apart=5.0, wander=0.2)  # levels differ: a first reading hardly tells
     sound = sound_curves(seed=5, n_epoch=60)[0].cummax(-1).values
     for epoch in range(60):
-        watch, posterior = watch.observe(posterior, 55, epoch, float(sound[55, min(epoch, 9)]))
+        watch = watch.observe(55, epoch, float(sound[55, min(epoch, 9)]))
         assert not bool(watch.failed.any())
-    assert posterior.n == 60
+    assert watch.posterior.n == 60
+
+
+def unseen() -> tuple[Watch, Tensor]:
+    """A target of which nobody has seen that its trainings fail, and its curves, the best of a source last."""
+    prior = prior_of(sound_curves())
+    failures = prior.failures_to_watch()
+    assert prior.failures is None
+    assert failures is not None
+    return Watch.begin(Posterior(Hypotheses(prior, Grid())), failures), sound_curves(seed=5)[0].cummax(-1).values
+
+
+def test_leading_ones_that_failed_are_found_out_by_what_the_others_say() -> None:
+    watch, sound = unseen()
+    for config in (59, 58, 57):
+        for epoch in range(2):
+            watch = watch.observe(config, epoch, FLOOR)
+    for config in (50, 45, 40):
+        for epoch in range(2):
+            watch = watch.observe(config, epoch, float(sound[config, epoch]))
+    assert watch.failed.nonzero()[:, 0].tolist() == [57, 58, 59]
+    assert watch.posterior.n == 6
+
+
+def test_one_that_failed_makes_it_likelier_of_the_next_where_nobody_has_seen_failures() -> None:
+    watch, sound = unseen()
+    for config in (50, 45):
+        watch = watch.observe(config, 0, float(sound[config, 0]))
+    below = float(sound[55, 0]) - 1.85
+    alone = watch.observe(56, 0, below)
+    after_another = watch.observe(59, 0, FLOOR).observe(56, 0, below)
+    assert not bool(alone.failed[56])
+    assert bool(after_another.failed[56])
+
+
+def test_a_target_on_which_nothing_stands_out_has_no_failures() -> None:
+    watch, sound = unseen()
+    for config in (59, 57, 55, 50):
+        for epoch in range(3):
+            watch = watch.observe(config, epoch, float(sound[config, epoch]) - 1.5)  # poorer, and all alike
+    assert not bool(watch.failed.any())
+    assert watch.posterior.n == 12
 
 
 def test_one_that_learns_after_all_is_told_after_all() -> None:
-    watch, posterior = watched()
-    watch, posterior = watch.observe(posterior, 58, 0, FLOOR)
+    watch = watched()
+    watch = watch.observe(58, 0, FLOOR)
     assert bool(watch.failed[58])
-    assert posterior.n == 0
+    assert watch.posterior.n == 0
     for epoch in range(1, 6):
-        watch, posterior = watch.observe(posterior, 58, epoch, -1.0 + 0.4 * epoch)
+        watch = watch.observe(58, epoch, -1.0 + 0.4 * epoch)
     assert not bool(watch.failed.any())
-    assert posterior.n == 6
+    assert watch.posterior.n == 6
 
 
 def test_a_reading_that_is_out_is_kept_when_all_is_told_anew() -> None:
-    watch, posterior = watched()
-    watch, posterior = watch.observe(posterior, 58, 0, FLOOR)
-    watch = watch.fantasize(posterior, 57, 0)
+    watch = watched()
+    watch = watch.observe(58, 0, FLOOR)
+    watch = watch.fantasize(57, 0)
     assert bool(watch.failed[58])
-    assert posterior.n == 1
+    assert watch.posterior.n == 1
     for epoch in range(1, 6):
-        watch, posterior = watch.observe(posterior, 58, epoch, -1.0 + 0.4 * epoch)
+        watch = watch.observe(58, epoch, -1.0 + 0.4 * epoch)
     assert not bool(watch.failed.any())
-    assert posterior.n == 7
+    assert watch.posterior.n == 7
 
 
 def test_what_may_fail_is_not_recommended_unread_and_what_failed_is_worth_what_it_reached() -> None:
