@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import torch
+from scipy.special import betaln
 from torch import Tensor
 
 from at2.surrogate.transfer.failures import STUCK_STEP, Failures
@@ -114,7 +115,7 @@ class Signs:
     def _first_odds(self, posterior: Posterior, config: int, column: int, latent: float) -> Tensor:
         """Log odds by a first reading."""
         learns = posterior.expected(config, column)
-        stuck = self._begins_stuck(posterior, config, column)
+        stuck = self._begins_stuck(posterior, config, column, learns)
         return _log_odds(self.failures.probability[config]) + _evidence(latent, stuck, learns)
 
     def _going_on(self, posterior: Posterior, config: int, column: int, latent: float) -> float:
@@ -122,10 +123,12 @@ class Signs:
         stuck = self._goes_on_stuck(posterior.scale, self.readings[config][-1], column)
         return _evidence(latent, stuck, posterior.expected(config, column))
 
-    def _begins_stuck(self, posterior: Posterior, config: int, column: int) -> tuple[float, float]:
+    def _begins_stuck(
+        self, posterior: Posterior, config: int, column: int, learns: tuple[float, float]
+    ) -> tuple[float, float]:
         """Mean and variance of a first reading of a failure: below what is expected as it is on sources."""
         of, scale, prior = self.failures, posterior.scale, posterior.hypotheses.prior
-        mean, variance = posterior.expected(config, column)
+        mean, variance = learns
         stuck = mean - scale * float(prior.mean[config, column] - of.mean[column])
         return stuck, variance + scale**2 * float(of.variance[column])
 
@@ -148,7 +151,8 @@ class Signs:
         for config in failed:
             readings = self.readings[config]
             column, latent = readings[0]
-            total += _log_density(latent, *self._begins_stuck(posterior, config, column))
+            learns = posterior.expected(config, column)
+            total += _log_density(latent, *self._begins_stuck(posterior, config, column, learns))
             for last, (column, latent) in pairwise(readings):
                 total += _log_density(latent, *self._goes_on_stuck(posterior.scale, last, column))
         return total
@@ -166,11 +170,7 @@ def _log_odds(probability: Tensor) -> Tensor:
 def _log_probability_of(n_failed: int, n_read: int, usual: float) -> float:
     """Log probability that so many certain ones fail of those that were read, relative to none (beta-binomial)."""
     a, b = _AS_MANY * usual, _AS_MANY * (1.0 - usual)
-    return _log_beta(a + n_failed, b + n_read - n_failed) - _log_beta(a, b + n_read)
-
-
-def _log_beta(a: float, b: float) -> float:
-    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+    return float(betaln(a + n_failed, b + n_read - n_failed) - betaln(a, b + n_read))
 
 
 def _with(numbers: Tensor, row: int, number: float) -> Tensor:

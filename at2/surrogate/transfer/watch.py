@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
 from at2.surrogate.transfer.failures import Failures
@@ -55,7 +56,7 @@ class Watch:
     @property
     def failed(self) -> Tensor:
         """Which configurations rather failed than not, ``(n_config,)``; of those never read none is said to have."""
-        failed = self.signs.read & False
+        failed = torch.zeros_like(self.signs.read)
         failed[list(self.left_out)] = True
         return failed
 
@@ -65,7 +66,8 @@ class Watch:
         now = replace(self, signs=signs, told=(*self.told, (config, column, latent)))
         if not signs.failures.are_known:
             return now._judged(before=self)
-        failed = signs.failed if _are_few(signs.failed, signs) else _NOBODY
+        failed = signs.failed
+        failed = failed if _are_few(failed, signs) else _NOBODY
         return replace(now, left_out=failed, beliefs={failed: now._leaving_out(failed, before=self)})
 
     def _judged(self, *, before: Watch) -> Watch:
@@ -75,13 +77,14 @@ class Watch:
             return replace(self, left_out=_NOBODY, beliefs={_NOBODY: everything})
         innocent = self._leaving_out(suspected, before=before)
         signs = self.signs.judged_anew(innocent, suspected)
+        now = replace(self, signs=signs, left_out=_NOBODY, beliefs={_NOBODY: everything, suspected: innocent})
         failed = signs.failed
+        if not failed or not _are_few(failed, signs):
+            return now
         believed = innocent if failed == suspected else self._leaving_out(failed, before=before)
-        likelier = believed.log_evidence() + signs.log_evidence(believed, failed) > everything.log_evidence()
-        if not (likelier and _are_few(failed, signs)):
-            failed, believed = _NOBODY, everything
-        beliefs = {_NOBODY: everything, suspected: innocent, failed: believed}
-        return replace(self, signs=signs, left_out=failed, beliefs=beliefs)
+        if believed.log_evidence() + signs.log_evidence(believed, failed) <= everything.log_evidence():
+            return now
+        return replace(now, left_out=failed, beliefs={**now.beliefs, failed: believed})
 
     def fantasize(self, config: int, column: int) -> Watch:
         """Take a reading into account that is still out."""
