@@ -10,7 +10,6 @@ after the target.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +27,6 @@ _CURVES = 1000  # that learnt, and that failed, which say how far curves move
 _UNSEEN = 0.01  # probability that a configuration fails on the target though none did on the sources
 _LARGEST_SHARE = 0.7  # of those that were read may fail, or more by as
 _FAR = 5.0  # many standard deviations of how many are expected to
-_UNSEEN_EVIDENCE = 0.0  # log odds by the first reading
 _UNSEEN_DEPTH, _UNSEEN_SPREAD = 2.0, 3.0  # how far below all of theirs, and give or take how much: standard deviations
 _CLEAR = 0.75  # of the number of values at the floor: those stand apart if fewer lie between it and halfway
 
@@ -44,7 +42,6 @@ class Failures:
         step_variance: Variance of their steps from the column before, ``(n_column,)``.
         learnt: Some of the curves that learnt something, in standardized units, ``(n_curve, n_column)``.
         stuck: Some of those that failed, likewise; none where they are only reckoned with.
-        least_evidence: Log odds by its first reading, from which on it counts against a curve to be flat.
     """
 
     probability: Tensor
@@ -53,7 +50,6 @@ class Failures:
     step_variance: Tensor
     learnt: Tensor
     stuck: Tensor
-    least_evidence: float = -math.inf
 
     @property
     def are_known(self) -> bool:
@@ -159,7 +155,7 @@ def replace_failures(curves: Tensor, failed: Tensor) -> tuple[Tensor, Failures |
 def unseen_failures(curves: Tensor) -> Failures:
     """Return how trainings may fail where none did on the sources: seldom, far below all of theirs, and from the start.
 
-    Curves that stay flat are none if they do not begin far below: on a plateau they all do.
+    Or they begin where the others do, and stay there; `at2.surrogate.transfer.signs` leaves both open.
 
     Args:
         curves: Standardized curves of the sources, shape ``(n_source, n_config, n_column)``.
@@ -172,5 +168,4 @@ def unseen_failures(curves: Tensor) -> Failures:
         step_variance=torch.zeros_like(column),
         learnt=every[:: -(-len(every) // _CURVES)],
         stuck=every[:0],
-        least_evidence=_UNSEEN_EVIDENCE,
     )

@@ -10,6 +10,7 @@ are thinned out.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -250,11 +251,16 @@ class Posterior:
 
     def expected(self, config: int, column: int) -> tuple[float, float]:
         """Return mean and variance of a reading of one cell, hypotheses averaged over, in latent units."""
+        return self.expected_of([config], [column])[0]
+
+    def expected_of(self, configs: Sequence[int], columns: Sequence[int]) -> list[tuple[float, float]]:
+        """Return mean and variance of a reading of each of some cells, as `expected` does of one."""
         device = self._rows.device
-        cell = (torch.tensor([config], device=device), torch.tensor([column], device=device))
-        means, variances = self.cell_moments(*cell, torch.arange(len(self.weights), device=device))
-        mean = self.weights @ means[:, 0]
-        return float(mean), float(self.weights @ (variances[:, 0] + (means[:, 0] - mean).square()))
+        cells = (torch.tensor(configs, device=device), torch.tensor(columns, device=device))
+        means, variances = self.cell_moments(*cells, torch.arange(len(self.weights), device=device))
+        mean = self.weights @ means
+        variance = self.weights @ (variances + (means - mean).square())
+        return list(zip(mean.tolist(), variance.tolist(), strict=True))
 
     def value_variance(self) -> Tensor:
         """Return the variance of every value, the scale taken as known, ``(n_hypothesis, n_config)``."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+import numpy as np
 import torch
-from scipy.special import betaln
+from scipy.special import betaln, logsumexp
 from torch import Tensor
 
 from at2.surrogate.transfer.failures import STUCK_STEP, Failures
 from at2.surrogate.transfer.posterior import Posterior
 
 _LEAST_PROBABILITY = 1e-6
+_FLATNESS = (1.0, 0.3, 0.1)  # steps of a training that failed, in units of `STUCK_STEP`
 _AS_MANY = 2.0  # trainings, as which the probability to fail counts that is expected before the first reading
 
 
@@ -54,27 +56,35 @@ class Signs:
     @property
     def odds(self) -> Tensor:
         """Log odds that each configuration failed, ``(n_config,)``, by its own readings."""
-        stands_out = self.first - _log_odds(self.failures.probability) >= self.failures.least_evidence
-        return self.first + torch.minimum(self.since, torch.where(stands_out, self.most, 0.0))
+        return self.first + torch.minimum(self.since, self.most)
+
+    @property
+    def failed_by_their_own(self) -> frozenset[int]:
+        """Those that rather failed than not by what was expected when they were read.
+
+        None where nobody has seen failures: what is expected is no measure of them before the others are heard.
+        """
+        return _those(self.read & (self.odds > 0.0)) if self.failures.are_known else frozenset()
 
     @property
     def suspected(self) -> frozenset[int]:
-        """Configurations whose first reading, or those after it, look rather like those of a failure."""
-        stands_out = torch.maximum(self.first, self.alone) > _log_odds(self.failures.probability)
-        return _those(self.read & (stands_out | (self.since > 0.0)))
+        """Those whose readings in all, or those after the first, look rather like a failure's."""
+        later = torch.minimum(self.since, self.most)
+        in_all = torch.maximum(self.first, self.alone) - _log_odds(self.failures.probability) + later
+        return _those(self.read & ((in_all > 0.0) | (later > 0.0) | (self.odds > 0.0)))
 
     @property
-    def failed(self) -> frozenset[int]:
-        """Configurations that rather failed than not.
+    def failed_one_by_one(self) -> frozenset[int]:
+        """Those that rather failed than not, where each one that did makes it likelier of the next."""
+        return _settled(self._failed_beside, frozenset())
 
-        Where nobody has seen failures, each one makes them likelier of the others.
-        """
-        failed, odds, read = frozenset[int](), self.odds, self.read
-        if self.failures.are_known:
-            return _those(read & (odds > 0.0))
-        while (more := _those(read & (odds + self._likelier(failed) > 0.0)) | failed) != failed:
-            failed = more
-        return failed
+    def failed_together(self, suspected: frozenset[int]) -> frozenset[int]:
+        """Return those of the suspects that rather failed than not if the others of them did."""
+        return _settled(lambda others: suspected & self._failed_beside(others), suspected)
+
+    def _failed_beside(self, others: frozenset[int]) -> frozenset[int]:
+        """Those that rather failed than not if others did."""
+        return _those(self.read & (self.odds + self._likelier(others) > 0.0))
 
     def _likelier(self, failed: frozenset[int]) -> Tensor:
         """What it adds to the log odds of each configuration that others failed, ``(n_config,)``, not negative."""
@@ -89,7 +99,9 @@ class Signs:
         before = self.readings.get(config, ())
         readings = {**self.readings, config: (*before, (column, latent))}
         if not before:
-            first, alone = (float(self._first_odds(by, config, column, latent)) for by in (posterior, start))
+            first, alone = (
+                self._first_odds(by, config, column, latent, by.expected(config, column)) for by in (posterior, start)
+            )
             told = _with(self.first, config, first), _with(self.alone, config, alone)
             return replace(self, first=told[0], alone=told[1], readings=readings)
         began, value = before[0]
@@ -108,15 +120,22 @@ class Signs:
             suspected: Their configurations.
         """
         first = self.first.clone()
-        for config in suspected:
-            first[config] = self._first_odds(posterior, config, *self.readings[config][0])
+        for config, learns in self._beginnings(posterior, suspected).items():
+            first[config] = self._first_odds(posterior, config, *self.readings[config][0], learns)
         return replace(self, first=first)
 
-    def _first_odds(self, posterior: Posterior, config: int, column: int, latent: float) -> Tensor:
+    def _beginnings(self, posterior: Posterior, configs: frozenset[int]) -> dict[int, tuple[float, float]]:
+        """Mean and variance of the first reading of each of some configurations, as of one that learns."""
+        if not (rows := sorted(configs)):
+            return {}
+        return dict(zip(rows, posterior.expected_of(rows, [self.readings[row][0][0] for row in rows]), strict=True))
+
+    def _first_odds(
+        self, posterior: Posterior, config: int, column: int, latent: float, learns: tuple[float, float]
+    ) -> float:
         """Log odds by a first reading."""
-        learns = posterior.expected(config, column)
-        stuck = self._begins_stuck(posterior, config, column, learns)
-        return _log_odds(self.failures.probability[config]) + _evidence(latent, stuck, learns)
+        evidence = _evidence(latent, self._begins_stuck(posterior, config, column, learns), learns)
+        return float(_log_odds(self.failures.probability[config])) + self._or_as_one_that_learns(evidence, 0.0)
 
     def _going_on(self, posterior: Posterior, config: int, column: int, latent: float) -> float:
         """Log density of a later reading of a training that failed, less that of one that learns."""
@@ -132,11 +151,20 @@ class Signs:
         stuck = mean - scale * float(prior.mean[config, column] - of.mean[column])
         return stuck, variance + scale**2 * float(of.variance[column])
 
-    def _goes_on_stuck(self, scale: float, last: tuple[int, float], column: int) -> tuple[float, float]:
+    def _or_as_one_that_learns(self, stuck: float, learns: float) -> float:
+        """Log density of a first reading of a failure, by that of one far below the others and of one that learns.
+
+        Where nobody has seen failures they may begin as the others do as well: at chance, say.
+        """
+        return stuck if self.failures.are_known else float(np.logaddexp(stuck, learns)) - math.log(2.0)
+
+    def _goes_on_stuck(
+        self, scale: float, last: tuple[int, float], column: int, *, step: float = STUCK_STEP
+    ) -> tuple[float, float]:
         """Mean and variance of a later reading of a training that failed: it goes on as it began."""
         of, (before, latent) = self.failures, last
         stuck = latent + scale * float(of.mean[column] - of.mean[before])
-        return stuck, scale**2 * (float(of.step_variance[column]) + STUCK_STEP**2)
+        return stuck, scale**2 * (float(of.step_variance[column]) + step**2)
 
     def log_evidence(self, posterior: Posterior, failed: frozenset[int]) -> float:
         """Return the log density of the readings of some configurations if just these failed.
@@ -148,14 +176,31 @@ class Signs:
             failed: The configurations.
         """
         total = _log_probability_of(len(failed), len(self.readings), float(self.failures.probability.mean()))
-        for config in failed:
+        for config, learns in self._beginnings(posterior, failed).items():
             readings = self.readings[config]
             column, latent = readings[0]
-            learns = posterior.expected(config, column)
-            total += _log_density(latent, *self._begins_stuck(posterior, config, column, learns))
-            for last, (column, latent) in pairwise(readings):
-                total += _log_density(latent, *self._goes_on_stuck(posterior.scale, last, column))
+            below = _log_density(latent, *self._begins_stuck(posterior, config, column, learns))
+            total += self._or_as_one_that_learns(below, _log_density(latent, *learns))
+            total += self._log_density_going_on(posterior.scale, readings)
         return total
+
+    def _log_density_going_on(self, scale: float, readings: tuple[tuple[int, float], ...]) -> float:
+        """Log density of the readings of a training that failed, after the first; nobody knows how flat it is."""
+        by_flatness = [
+            sum(
+                _log_density(latent, *self._goes_on_stuck(scale, last, column, step=STUCK_STEP * flat))
+                for last, (column, latent) in pairwise(readings)
+            )
+            for flat in _FLATNESS
+        ]
+        return float(logsumexp(by_flatness)) - math.log(len(_FLATNESS))
+
+
+def _settled(step: Callable[[frozenset[int]], frozenset[int]], start: frozenset[int]) -> frozenset[int]:
+    """Where steps lead that only ever add, or only ever take away."""
+    while (after := step(start)) != start:
+        start = after
+    return start
 
 
 def _those(which: Tensor) -> frozenset[int]:

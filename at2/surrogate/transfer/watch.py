@@ -5,9 +5,9 @@ is all that it is worth. If it learns after all, they are told after all. Where 
 target that differs, and none has.
 
 What is expected of a training hangs on the others: one that failed makes them look poor, and the next one that does no
-longer stands out. Where no source shows how often trainings fail, suspects are therefore judged by the readings of all
-but them, anew with each reading; and what failed by that is left out only if all readings are likelier so than if
-nobody had.
+longer stands out. Suspects are therefore judged once more by the readings of all but them, anew with each reading, and
+what failed by that is left out as well if all readings are likelier so: those found one by one, or all that may have
+failed together, whichever explains the readings best. Where no source shows how trainings fail, only that counts.
 """
 
 from __future__ import annotations
@@ -64,27 +64,24 @@ class Watch:
         """Take one reading into account."""
         signs = self.signs.after(self.start, self.posterior, config, column, latent)
         now = replace(self, signs=signs, told=(*self.told, (config, column, latent)))
-        if not signs.failures.are_known:
-            return now._judged(before=self)
-        failed = signs.failed
-        failed = failed if _are_few(failed, signs) else _NOBODY
-        return replace(now, left_out=failed, beliefs={failed: now._leaving_out(failed, before=self)})
+        by_own = signs.failed_by_their_own if _are_few(signs.failed_by_their_own, signs) else _NOBODY
+        now = replace(now, left_out=by_own, beliefs={by_own: now._leaving_out(by_own, before=self)})
+        return now._judged(before=self) if signs.suspected > by_own else now
 
     def _judged(self, *, before: Watch) -> Watch:
         """The watch in which suspects are judged by what all others say, after one more reading than before."""
-        everything = self._leaving_out(_NOBODY, before=before)
-        if not (suspected := self.signs.suspected | self.signs.failed):
-            return replace(self, left_out=_NOBODY, beliefs={_NOBODY: everything})
-        innocent = self._leaving_out(suspected, before=before)
-        signs = self.signs.judged_anew(innocent, suspected)
-        now = replace(self, signs=signs, left_out=_NOBODY, beliefs={_NOBODY: everything, suspected: innocent})
-        failed = signs.failed
-        if not failed or not _are_few(failed, signs):
-            return now
-        believed = innocent if failed == suspected else self._leaving_out(failed, before=before)
-        if believed.log_evidence() + signs.log_evidence(believed, failed) <= everything.log_evidence():
-            return now
-        return replace(now, left_out=failed, beliefs={**now.beliefs, failed: believed})
+        by_own, suspected = self.left_out, self.signs.suspected
+        beliefs = {**self.beliefs, suspected: self._leaving_out(suspected, before=before)}
+        signs = self.signs.judged_anew(beliefs[suspected], suspected)
+        more = {by_own | signs.failed_one_by_one, by_own | signs.failed_together(suspected)} - {by_own}
+        candidates = [by_own, *sorted((failed for failed in more if _are_few(failed, signs)), key=len)]
+        for failed in candidates:
+            if failed not in beliefs:
+                beliefs[failed] = self._leaving_out(failed, before=before)
+        if len(candidates) == 1:
+            return replace(self, beliefs=beliefs)
+        density = {of: beliefs[of].log_evidence() + signs.log_evidence(beliefs[of], of) for of in candidates}
+        return replace(self, left_out=max(candidates, key=density.__getitem__), beliefs=beliefs)
 
     def fantasize(self, config: int, column: int) -> Watch:
         """Take a reading into account that is still out."""

@@ -1,16 +1,19 @@
 """at2/surrogate/transfer: trainings that never learn, on sources and on the target."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
 from at2.surrogate import History, WeightedSources
-from at2.surrogate.transfer.failures import find_failures, replace_failures
+from at2.surrogate.transfer.failures import find_failures, replace_failures, unseen_failures
 from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
 from at2.surrogate.transfer.posterior import Posterior
 from at2.surrogate.transfer.prior import TargetPrior, fit_prior
+from at2.surrogate.transfer.signs import Signs
 from at2.surrogate.transfer.sources import standardize
 from at2.surrogate.transfer.watch import Watch
 
@@ -30,10 +33,10 @@ def sound_curves(seed: int = 0, *, n_epoch: int = N_EPOCH, wander: float = 0.0) 
     return level + own + noise + walk - 1.0 / torch.arange(1, n_epoch + 1)
 
 
-def with_failures(curves: Tensor, *, seed: int = 1) -> tuple[Tensor, Tensor]:
+def with_failures(curves: Tensor, *, seed: int = 1, n_failed: int = FAILED) -> tuple[Tensor, Tensor]:
     """Let some trainings of every source stay at the floor; also which."""
     generator = torch.Generator().manual_seed(seed)
-    failed = torch.stack([torch.randperm(N_CONFIG, generator=generator) < FAILED for _ in range(N_SOURCE)])
+    failed = torch.stack([torch.randperm(N_CONFIG, generator=generator) < n_failed for _ in range(N_SOURCE)])
     failed[0] &= ~failed[1:].all(0)  # none fails everywhere
     noise = 0.01 * torch.randn(curves.shape, generator=generator, dtype=torch.float64)
     return torch.where(failed[:, :, None], FLOOR + noise, curves), failed
@@ -114,8 +117,8 @@ def test_sources_are_measured_and_compared_as_if_nothing_had_failed() -> None:
     assert float(between[0]) < 0.1 * float(between[1])
 
 
-def watched(*, n_epoch: int = N_EPOCH, apart: float = 0.0, wander: float = 0.0) -> Watch:
-    curves, _ = with_failures(sound_curves(n_epoch=n_epoch, wander=wander))
+def watched(*, n_epoch: int = N_EPOCH, apart: float = 0.0, wander: float = 0.0, n_failed: int = FAILED) -> Watch:
+    curves, _ = with_failures(sound_curves(n_epoch=n_epoch, wander=wander), n_failed=n_failed)
     prior = prior_of(curves + apart * torch.arange(N_SOURCE)[:, None, None])
     assert prior.failures is not None
     return Watch.begin(Posterior(Hypotheses(prior, Grid())), prior.failures)
@@ -166,13 +169,19 @@ def test_a_training_that_has_settled_is_as_flat_as_one_that_failed_and_is_none()
     assert watch.posterior.n == 60
 
 
-def unseen() -> tuple[Watch, Tensor]:
+def unseen(curves_of: Callable[[int], Tensor] = sound_curves) -> tuple[Watch, Tensor]:
     """A target of which nobody has seen that its trainings fail, and its curves, the best of a source last."""
-    prior = prior_of(sound_curves())
+    prior = prior_of(curves_of(0))
     failures = prior.failures_to_watch()
     assert prior.failures is None
     assert failures is not None
-    return Watch.begin(Posterior(Hypotheses(prior, Grid())), failures), sound_curves(seed=5)[0].cummax(-1).values
+    return Watch.begin(Posterior(Hypotheses(prior, Grid())), failures), curves_of(5)[0].cummax(-1).values
+
+
+def curves_from_chance(seed: int) -> Tensor:
+    """Curves that all begin at the floor, give or take a little, and go where `sound_curves` go."""
+    curves = sound_curves(seed)
+    return FLOOR + (curves - FLOOR) * (1.0 - 0.6 ** torch.arange(N_EPOCH, dtype=torch.float64)) + 0.01 * curves
 
 
 def test_leading_ones_that_failed_are_found_out_by_what_the_others_say() -> None:
@@ -185,6 +194,47 @@ def test_leading_ones_that_failed_are_found_out_by_what_the_others_say() -> None
             watch = watch.observe(config, epoch, float(sound[config, epoch]))
     assert watch.failed.nonzero()[:, 0].tolist() == [57, 58, 59]
     assert watch.posterior.n == 6
+
+
+def test_leading_ones_that_stay_where_all_begin_are_found_out_by_what_the_others_say() -> None:
+    watch, sound = unseen(curves_from_chance)
+    for config, is_flat in ((59, True), (50, False), (45, False), (58, True), (57, True), (40, False)):
+        for epoch in range(3):
+            watch = watch.observe(config, epoch, float(sound[config, 0 if is_flat else epoch]))
+    assert watch.failed.nonzero()[:, 0].tolist() == [57, 58, 59]
+    assert watch.posterior.n == 9
+
+
+def test_a_first_reading_where_all_begin_says_nothing_of_failures() -> None:
+    watch, sound = unseen(curves_from_chance)
+    for config in (59, 50, 45, 40):
+        watch = watch.observe(config, 0, float(sound[config, 0]))
+    assert not bool(watch.failed.any())
+    assert float(watch.signs.odds.max()) < -3.0
+
+
+@pytest.mark.parametrize("n_failed", [0, 4])
+def test_leading_ones_of_whom_each_makes_the_next_look_poor_are_found_out(n_failed: int) -> None:
+    watch = watched(n_failed=n_failed) if n_failed else unseen()[0]
+    sound = sound_curves(seed=5)[0].cummax(-1).values
+    for config in (59, 58, 57, 56):
+        for epoch in range(2):
+            watch = watch.observe(config, epoch, FLOOR)
+    for config in (50, 45, 40):
+        for epoch in range(2):
+            watch = watch.observe(config, epoch, float(sound[config, epoch]))
+    assert watch.failed.nonzero()[:, 0].tolist() == [56, 57, 58, 59]
+    assert watch.posterior.n == 6
+
+
+def test_those_that_failed_together_make_one_another_likelier_though_neither_had_failed_alone() -> None:
+    signs = Signs.none(unseen_failures(sound_curves()))
+    flat = torch.zeros(N_CONFIG, dtype=torch.float64).index_fill(0, torch.tensor([58, 59]), 4.0)
+    signs = replace(signs, since=flat, most=flat, readings=dict.fromkeys((40, 45, 50, 58, 59), ((0, 0.0),)))
+    assert signs.suspected == {58, 59}
+    assert signs.failed_one_by_one == frozenset()
+    assert signs.failed_together(signs.suspected) == {58, 59}
+    assert signs.failed_together(frozenset({58})) == frozenset()
 
 
 def test_one_that_failed_makes_it_likelier_of_the_next_where_nobody_has_seen_failures() -> None:
