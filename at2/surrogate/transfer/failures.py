@@ -10,6 +10,7 @@ after the target.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -64,7 +65,7 @@ class Failures:
         """
         likely = self.probability[read]
         by_chance = likely.sum() + _FAR * (likely * (1.0 - likely)).sum().sqrt()
-        return max(1.0, _LARGEST_SHARE * len(likely), float(by_chance))
+        return max(1.0, math.ceil(_LARGEST_SHARE * len(likely)), float(by_chance))
 
     def share_that_moved_less(self, moved: float, start: int, column: int) -> float:
         """Return which share of the curves that learnt had moved no further, in (0, 1]; the one in question counts.

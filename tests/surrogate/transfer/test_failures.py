@@ -237,6 +237,16 @@ def test_those_that_failed_together_make_one_another_likelier_though_neither_had
     assert signs.failed_together(frozenset({58})) == frozenset()
 
 
+def test_three_of_four_may_have_failed_but_not_all() -> None:
+    watch, sound = unseen()
+    for config in (59, 58, 57):
+        watch = watch.observe(config, 0, FLOOR).observe(config, 1, FLOOR)
+    assert not bool(watch.failed.any())
+    for epoch in range(2):
+        watch = watch.observe(50, epoch, float(sound[50, epoch]))
+    assert watch.failed.nonzero()[:, 0].tolist() == [57, 58, 59]
+
+
 def test_one_that_failed_makes_it_likelier_of_the_next_where_nobody_has_seen_failures() -> None:
     watch, sound = unseen()
     for config in (50, 45):
