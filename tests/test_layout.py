@@ -80,7 +80,7 @@ curves = torch.rand(3, 1, 8, 5, generator=torch.Generator().manual_seed(0), dtyp
 WeightedSources().fit(History(curves, torch.linspace(0, 1, 8, dtype=torch.float64)[:, None])).observe(0, 0, 0.5)
 """
     loaded = _loaded_by(fit)
-    assert "at2.surrogate.transfer.deviation" in loaded
+    assert "at2.surrogate.transfer.fitted.deviation" in loaded
     assert "torch._dynamo" not in loaded
 
 

@@ -153,7 +153,7 @@ class _CurveSampler:
     def __init__(self, points: np.ndarray, n_epoch: int, rng: np.random.Generator) -> None:
         import torch
 
-        from at2.surrogate.transfer.deviation import generic_epoch_covariance
+        from at2.surrogate.transfer.fitted.deviation import generic_epoch_covariance
 
         scale = 0.5 * math.sqrt(points.shape[1])
         covariance = generic_epoch_covariance(n_epoch, torch.zeros((), dtype=torch.float64))[:-1, :-1]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from at2.errors import UnknownNameError
 from at2.surrogate.at2_2021 import AutoTuning2021
 from at2.surrogate.belief import Surrogate
-from at2.surrogate.kronecker_gp import KroneckerGP
+from at2.surrogate.kronecker.surrogate import KroneckerGP
 from at2.surrogate.transfer import WeightedSources
 
 _MAKERS: dict[str, Callable[[], Surrogate]] = {

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from at2.surrogate.belief import Prediction
-from at2.surrogate.limited import at_least
-from at2.surrogate.quantiles import mixture_log_density, mixture_quantile
-from at2.surrogate.transfer.falls import Falls
-from at2.surrogate.transfer.plateau import Plateau
-from at2.surrogate.transfer.posterior import Posterior
-from at2.surrogate.transfer.watch import Watch
-from at2.surrogate.transfer.ways import longest_plateau
+from at2.surrogate.numerics.limited import at_least
+from at2.surrogate.numerics.quantiles import mixture_log_density, mixture_quantile
+from at2.surrogate.transfer.conditioned.posterior import Posterior
+from at2.surrogate.transfer.fitted.ways import longest_plateau
+from at2.surrogate.transfer.watched.falls import Falls
+from at2.surrogate.transfer.watched.plateau import Plateau
+from at2.surrogate.transfer.watched.watch import Watch
 from at2.surrogate.warp import LogWarp, Warp, unwarp_moments
 
 _N_LEADING = 6  # hypotheses of the largest weight, for decisions and draws
@@ -330,8 +330,8 @@ class WeightedBelief:
     def source_weights(self) -> Prediction:
         """Return mean and standard deviation of the weight of every source, each ``(n_source,)``.
 
-        Before the first reading it is the share of the source (see `at2.surrogate.transfer.agreement.shares`), about
-        1 / n_source where all agree alike. Sources left out because their curves were all alike are not among them.
+        Before the first reading it is the share of the source (see `fitted.agreement.shares`), about 1 / n_source where
+        all agree alike. Sources left out because their curves were all alike are not among them.
         """
         which = self._posterior.leading(_N_LEADING)
         mean, variance = self._posterior.source_weights(which)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from at2.surrogate.transfer.belief import WeightedBelief
-from at2.surrogate.transfer.posterior import Posterior
+from at2.surrogate.transfer.conditioned.posterior import Posterior
 from at2.surrogate.transfer.settling import SettlingBelief
 from at2.surrogate.transfer.view import View, is_time_to_settle
 from at2.surrogate.warp import AffineWarp, IdentityWarp, LogitWarp, LogWarp, ShiftedLogWarp, Warp, choose_warp

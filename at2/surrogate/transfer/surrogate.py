@@ -10,15 +10,15 @@ from typing import Protocol
 from torch import Tensor
 
 from at2.surrogate.belief import Belief
-from at2.surrogate.completion import complete
+from at2.surrogate.completion.complete import complete
 from at2.surrogate.history import History
 from at2.surrogate.transfer.belief import WeightedBelief
 from at2.surrogate.transfer.cold import cold_belief
-from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
-from at2.surrogate.transfer.posterior import Posterior
-from at2.surrogate.transfer.prior import TargetPrior, fit_prior, prior_without_sources
+from at2.surrogate.transfer.conditioned.hypotheses import Grid, Hypotheses
+from at2.surrogate.transfer.conditioned.posterior import Posterior
+from at2.surrogate.transfer.fitted.prior import TargetPrior, fit_prior, prior_without_sources
+from at2.surrogate.transfer.fitted.sources import Sources, standardize
 from at2.surrogate.transfer.settling import SettlingBelief
-from at2.surrogate.transfer.sources import Sources, standardize
 from at2.surrogate.transfer.view import View, view_of
 from at2.surrogate.warp import IdentityWarp, LogitWarp, Warp, choose_warp
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from at2.surrogate.transfer.prior import TargetPrior
+from at2.surrogate.transfer.fitted.prior import TargetPrior
 from at2.surrogate.warp import IdentityWarp, LogitWarp, Warp
 
 _FAR = 6.0  # standard deviations of what sources let expect, beyond which the target lies elsewhere

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from at2.surrogate import History
-from at2.surrogate.transfer.prior import TargetPrior
+from at2.surrogate.transfer.fitted.prior import TargetPrior
 
 
 def small_curves(n_source: int = 3, n_config: int = 6, n_epoch: int = 5, *, seed: int = 0) -> Tensor:

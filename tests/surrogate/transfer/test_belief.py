@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 
 from at2.surrogate import Belief, History, Prediction, WeightedSources, unwarp_moments
 from at2.surrogate.kernels import embed
-from at2.surrogate.limited import at_least
-from at2.surrogate.transfer.agreement import agreement, trust
+from at2.surrogate.numerics.limited import at_least
 from at2.surrogate.transfer.belief import WeightedBelief
-from at2.surrogate.transfer.deviation import (
+from at2.surrogate.transfer.conditioned.hypotheses import Grid, Hypotheses
+from at2.surrogate.transfer.conditioned.posterior import Posterior
+from at2.surrogate.transfer.fitted.agreement import agreement, trust
+from at2.surrogate.transfer.fitted.deviation import (
     epoch_covariance,
     fit_config_kernel,
     generic_config_kernel,
     generic_epoch_covariance,
     spread_by_rank,
 )
-from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
-from at2.surrogate.transfer.posterior import Posterior
-from at2.surrogate.transfer.prior import TargetPrior, fit_prior
-from at2.surrogate.transfer.residuals import WEIGHT_SPREAD, leave_one_out_residuals, rank_weights, split_common
-from at2.surrogate.transfer.sources import standardize
+from at2.surrogate.transfer.fitted.prior import TargetPrior, fit_prior
+from at2.surrogate.transfer.fitted.residuals import WEIGHT_SPREAD, leave_one_out_residuals, rank_weights, split_common
+from at2.surrogate.transfer.fitted.sources import standardize
 from at2.surrogate.warp import LogitWarp
 from tests.surrogate.transfer.problems import matrix, small_curves, small_history
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from at2.surrogate import Belief, History, WeightedSources
-from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
-from at2.surrogate.transfer.posterior import Posterior
-from at2.surrogate.transfer.prior import prior_without_sources
+from at2.surrogate.transfer.conditioned.hypotheses import Grid, Hypotheses
+from at2.surrogate.transfer.conditioned.posterior import Posterior
+from at2.surrogate.transfer.fitted.prior import prior_without_sources
 from at2.surrogate.warp import AffineWarp, ShiftedLogWarp
 from tests.surrogate.transfer.problems import small_curves
 

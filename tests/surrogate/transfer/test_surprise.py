@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from at2.surrogate import History, WeightedSources
-from at2.surrogate.transfer.hypotheses import Grid, Hypotheses
-from at2.surrogate.transfer.posterior import Posterior
-from at2.surrogate.transfer.prior import fit_prior
+from at2.surrogate.transfer.conditioned.hypotheses import Grid, Hypotheses
+from at2.surrogate.transfer.conditioned.posterior import Posterior
+from at2.surrogate.transfer.fitted.prior import fit_prior
+from at2.surrogate.transfer.fitted.sources import standardize
 from at2.surrogate.transfer.settling import SettlingBelief
-from at2.surrogate.transfer.sources import standardize
 from tests.surrogate.transfer.problems import small_curves
 
 N_CONFIG, N_EPOCH = 12, 40

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from at2.surrogate import History, WeightedSources
-from at2.surrogate.transfer.prior import fit_prior
+from at2.surrogate.transfer.fitted.prior import fit_prior
+from at2.surrogate.transfer.fitted.sources import standardize
 from at2.surrogate.transfer.settling import SettlingBelief
-from at2.surrogate.transfer.sources import standardize
 from at2.surrogate.transfer.view import View, view_of
 from at2.surrogate.warp import IdentityWarp, LogitWarp, LogWarp
 from tests.surrogate.transfer.problems import small_curves, small_history

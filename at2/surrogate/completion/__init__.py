@@ -1,0 +1,1 @@
+"""Ragged source curves made whole: what a source never ran or broke off, by its own curves and those of others."""

@@ -1,0 +1,1 @@
+"""What Gaussian beliefs are computed with, whatever they are about."""

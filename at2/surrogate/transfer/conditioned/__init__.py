@@ -1,0 +1,1 @@
+"""Hypotheses about a target, conditioned on its readings one at a time."""

@@ -1,0 +1,1 @@
+"""What sources let expect of a target, fitted once per history."""
