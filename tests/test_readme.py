@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from at2.bench.live import architectures, compare
-from at2.bench.summary import markdown, side_by_side
+from at2.bench.sweeps.summary import markdown, side_by_side
 from at2.cli.main import cli
 
 WRITERS = {

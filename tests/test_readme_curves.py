@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from at2.bench.curve_stopping import stopping_markdown
-from at2.bench.curve_tables import curves_markdown
-from at2.bench.curve_tuning import tuning_markdown
+from at2.bench.curves.stopping import stopping_markdown
+from at2.bench.curves.tables import curves_markdown
+from at2.bench.curves.tuning import tuning_markdown
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "docs" / "curves.md").read_text(encoding="utf-8")

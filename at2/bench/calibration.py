@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from at2.bench.cases import cached_table, check_chosen, left_of, play_cases
-from at2.bench.objective import TableObjective, play
-from at2.bench.protocols import PROTOCOLS, Protocol
+from at2.bench.replay.cases import cached_table, check_chosen, left_of, play_cases
+from at2.bench.replay.objective import TableObjective, play
+from at2.bench.replay.protocols import PROTOCOLS, Protocol
 from at2.errors import At2Error, BudgetError
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-    from at2.bench.protocols import Case
+    from at2.bench.replay.protocols import Case
     from at2.recommend import Recommender
 
 PREDICTORS = ("at2", "latent-kronecker", "latent-kronecker with sources")

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from at2.bench.cases import cached_table, check_chosen, play_cases
-from at2.bench.protocols import Protocol
-from at2.bench.views import with_curves
+from at2.bench.replay.cases import cached_table, check_chosen, play_cases
+from at2.bench.replay.protocols import Protocol
+from at2.bench.replay.views import with_curves
 from at2.errors import At2Error, BudgetError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from at2.bench.protocols import Case
+    from at2.bench.replay.protocols import Case
     from at2.tables import LearningCurveTable
 
 ARMS = ("none", "shuffled", "good", "good among shuffled")
@@ -149,7 +149,7 @@ def _play_all(plan: MisleadingPlan, case: Case) -> tuple[Case, list[tuple[str, i
 
 def _play(table: LearningCurveTable, case: Case, sources: list[str], budget_epochs: int) -> tuple[float, float]:
     """Regret in the end, and whether the first source has the largest weight; NaN if there are not several."""
-    from at2.bench.objective import TableObjective, play
+    from at2.bench.replay.objective import TableObjective, play
     from at2.recommend import Budget, Recommender
     from at2.surrogate.transfer.settling import SettlingBelief
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from at2.bench.record import write_text
+from at2.bench.sweeps.record import write_text
 from at2.tables.frames import plain_value
 
 if TYPE_CHECKING:
-    from at2.bench.objective import Measurement, TableObjective
+    from at2.bench.replay.objective import Measurement, TableObjective
     from at2.recommend import ConfigId, Query, Recommendation, Recommender, Tuner
 
 _log = logging.getLogger(__name__)

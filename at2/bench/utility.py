@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from at2.bench.cases import cached_table, play_cases
-from at2.bench.protocols import Protocol
+from at2.bench.replay.cases import cached_table, play_cases
+from at2.bench.replay.protocols import Protocol
 from at2.errors import At2Error, BudgetError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from at2.bench.protocols import Case
+    from at2.bench.replay.protocols import Case
     from at2.tables import LearningCurveTable
 
 ALPHAS = (0.0, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4)
@@ -169,8 +169,8 @@ def summarize_utility(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _play(plan: UtilityPlan, case: Case) -> tuple[Case, Course]:
     """Play one target to the end of the budget, asking before every epoch what it is expected to gain."""
-    from at2.bench.objective import TableObjective
-    from at2.bench.runner import play
+    from at2.bench.replay.objective import TableObjective
+    from at2.bench.replay.runner import play
     from at2.recommend import Budget, Recommender
 
     table = cached_table(plan.database)

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from at2.bench.cases import cached_table, play_cases
-from at2.bench.protocols import Protocol
+from at2.bench.replay.cases import cached_table, play_cases
+from at2.bench.replay.protocols import Protocol
 from at2.errors import BudgetError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from at2.bench.objective import TableObjective
-    from at2.bench.protocols import Case
+    from at2.bench.replay.objective import TableObjective
+    from at2.bench.replay.protocols import Case
     from at2.recommend import Query, Tuner
 
 _SHAPE = 20.0  # of the gamma distribution of the time that an epoch takes: a standard deviation of 22 %
@@ -148,7 +148,7 @@ def summarize_workers(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _play_all(plan: WorkersPlan, case: Case) -> tuple[Case, list[dict[str, float]]]:
     """Regret and course for each number of workers."""
-    from at2.bench.objective import TableObjective
+    from at2.bench.replay.objective import TableObjective
     from at2.recommend import Budget, Recommender
 
     table = cached_table(plan.database)

@@ -11,7 +11,7 @@ import click
 from at2.cli.options import CommaList, NumberList
 
 if TYPE_CHECKING:
-    from at2.bench.protocols import Protocol
+    from at2.bench.replay.protocols import Protocol
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -150,7 +150,7 @@ def misleading(
 
 def protocol_of(sources: int, draws: int, targets: tuple[str, ...], name: str = "loo") -> Protocol:
     """Give the protocol that these options mean."""
-    from at2.bench.protocols import Protocol
+    from at2.bench.replay.protocols import Protocol
 
     return Protocol(name, n_source=sources, n_draw=draws, targets=() if targets == ("all",) else targets)
 

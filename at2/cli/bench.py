@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from at2.bench.plan import DATABASES
+from at2.bench.sweeps.plan import DATABASES
 from at2.cli.beliefs import calibration, misleading
 from at2.cli.control_speed import control
 from at2.cli.drawn import drawn
@@ -19,7 +19,7 @@ from at2.cli.utility import utility
 from at2.cli.workers import workers
 
 if TYPE_CHECKING:
-    from at2.bench.speed import Reading
+    from at2.bench.speed.readings import Reading
 
 
 @click.group()
@@ -46,7 +46,7 @@ bench.add_command(workers)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no table, only the CSV.")
 def speed(databases: tuple[str, ...], budget: int, record: Path, quiet: bool) -> None:
     """Time fit, step and sweep, take the peak memory; times also as ratios to a fixed Cholesky factorization."""
-    from at2.bench.speed import measure_speed
+    from at2.bench.speed.readings import measure_speed
 
     chosen = tuple(dict.fromkeys(databases)) or DATABASES
     _measure(measure_speed(chosen, budget_epochs=budget), record / "speed.csv", quiet=quiet)
@@ -59,7 +59,7 @@ def speed(databases: tuple[str, ...], budget: int, record: Path, quiet: bool) ->
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no table, only the CSV.")
 def curves(train: int, predict: int, record: Path, quiet: bool) -> None:
     """Time the default curve predictor, and the LSTM beside a plain torch loop on the same work."""
-    from at2.bench.curve_speed import measure_curve_speed
+    from at2.bench.curves.speed import measure_curve_speed
 
     _measure(measure_curve_speed(n_train=train, n_predict=predict), record / "curve_speed.csv", quiet=quiet)
 
@@ -86,7 +86,7 @@ def training(epochs: int, resnet_epochs: int, record: Path, quiet: bool) -> None
     """Time the recorder beside a bare PyTorch loop, stepping by batches, and checkpoints."""
     import torch
 
-    from at2.bench.training_speed import measure_training
+    from at2.bench.speed.training import measure_training
 
     torch.set_num_threads(1)  # as in the recorder's processes
     found = measure_training(epochs=epochs, resnet_epochs=resnet_epochs)
@@ -116,7 +116,7 @@ def _show(readings: list[Reading]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from at2.bench.speed import REFERENCE
+    from at2.bench.speed.readings import REFERENCE
 
     table = Table(title="Speed and memory", caption=f"ratio: to the {REFERENCE}, timed in the same process")
     table.add_column("measured")

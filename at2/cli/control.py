@@ -58,7 +58,7 @@ def run(
     quiet: bool,
 ) -> None:
     """Run controllers on instances into RECORD/control; a call that was stopped goes on where it was."""
-    from at2.bench.control import plan_cases, run_cases
+    from at2.bench.control.controllers import plan_cases, run_cases
     from at2.control.controllers import controller_names
 
     start = time.perf_counter()
@@ -86,8 +86,8 @@ def run(
 )
 def compare(instances: str, record: Path, summary: Path | None, figure: Path | None, fmt: str) -> None:
     """Compare the controllers of a record: test loss with its t-interval, crashes, ranks."""
-    from at2.bench.control import control_markdown, read_episodes, summarize_control
-    from at2.bench.control_figure import draw_control
+    from at2.bench.control.controllers import control_markdown, read_episodes, summarize_control
+    from at2.bench.control.figure import draw_control
     from at2.tables.formats import write_frame_file
 
     episodes = read_episodes(record, instances=instances)

@@ -26,7 +26,7 @@ def control(rounds: int, resets: int, record: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from at2.bench.control_speed import measure_control
+    from at2.bench.control.speed import measure_control
     from at2.tables.formats import write_frame_file
 
     with Console(stderr=True).status("measuring"):

@@ -13,7 +13,7 @@ from at2.cli.options import CommaList, NumberList, quiet_option, record_option
 if TYPE_CHECKING:
     import pandas as pd
 
-    from at2.bench.curve_cases import CurveCase
+    from at2.bench.curves.cases import CurveCase
 
 _DATA = "A table's name, an .h5 file, or the .npz of LCBench's Fashion-MNIST."
 _BASELINES = (
@@ -55,7 +55,7 @@ def predict(
 
     In a table with one task, the complete curves train, and those that have not got far are predicted.
     """
-    from at2.bench.curve_predict import predict_task
+    from at2.bench.curves.predict import predict_task
     from at2.tables.formats import frame_bytes
 
     frame = predict_task(
@@ -108,8 +108,8 @@ def results(
     quiet: bool,
 ) -> None:
     """Compare predictors on the same curves; a run that was made is not made again."""
-    from at2.bench.curve_cases import run_cases
-    from at2.bench.curve_tables import curves_markdown, summarize_curves
+    from at2.bench.curves.cases import run_cases
+    from at2.bench.curves.tables import curves_markdown, summarize_curves
     from at2.tables.formats import write_frame_file
 
     cases = [
@@ -136,7 +136,7 @@ def _plan(
     data: str, protocol: str, *, task: str, predictors: tuple[str, ...], seeds: tuple[int, ...], prefix: int
 ) -> list[CurveCase]:
     """Return the cases of a protocol."""
-    from at2.bench.curve_cases import plan_cases
+    from at2.bench.curves.cases import plan_cases
 
     every = f"default,{_NETWORKS},{_BASELINES}".split(",")
     names = [each for name in predictors for each in (every if name == "all" else [name])]
@@ -169,7 +169,7 @@ def stopping(
     """Replay trainings that a predictor or the median rule stops: epochs saved, regret lost."""
     import pandas as pd
 
-    from at2.bench.curve_stopping import StoppingStudy, run_stopping, stopping_markdown, summarize_stopping
+    from at2.bench.curves.stopping import StoppingStudy, run_stopping, stopping_markdown, summarize_stopping
     from at2.curves.data import CurveSet
     from at2.tables import load_table
     from at2.tables.formats import write_frame_file
@@ -230,8 +230,8 @@ def tune(
     csv_path: Path | None,
 ) -> None:
     """Tune networks; the training epochs are what the budget counts. What the record holds is not run again."""
-    from at2.bench.curve_figures import draw_tuning
-    from at2.bench.curve_tuning import (
+    from at2.bench.curves.figures import draw_tuning
+    from at2.bench.curves.tuning import (
         TuningStudy,
         compare_tuners,
         summarize_proposals,
@@ -277,7 +277,7 @@ def tune(
 )
 def figures(data: str, task: str | None, predictor: str, prefix: int, seed: int, out: Path) -> None:
     """Draw predicted against true values, and some curves with their predictive bands."""
-    from at2.bench.curve_figures import draw_predictions
+    from at2.bench.curves.figures import draw_predictions
 
     for path in draw_predictions(data, out, task=task, predictor=predictor, prefix=prefix, seed=seed):
         click.echo(str(path))

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from at2.bench.plan import DATABASES
+from at2.bench.sweeps.plan import DATABASES
 from at2.cli.options import CommaList, NumberList, format_option, quiet_option, record_option, summary_option
 from at2.cli.progress import run_bar
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from at2.bench.regret import Advance, Contest
+    from at2.bench.regret.run import Advance, Contest
     from at2.recommend import Budget
 
 
@@ -93,8 +93,8 @@ def regret(  # one argument for each option
     Results go to RECORD/regret as they come; a bench that was stopped goes on when it is called again, and a rival
     that is added runs alone. RECORD/regret/summary.csv holds the standings of everything in the record.
     """
-    from at2.bench.protocols import Protocol
-    from at2.bench.regret import Contest, run_regret
+    from at2.bench.regret.run import Contest, run_regret
+    from at2.bench.replay.protocols import Protocol
 
     start = time.perf_counter()
     chosen = _choose_rivals(rivals)
@@ -180,8 +180,8 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[Advance], None]]:
 
 def _close(record: Path, contests: Sequence[Contest], *, also: Path | None, fmt: str | None) -> None:
     """Write the standings of the whole record, and show those of the contests."""
-    from at2.bench.results import FOLDER, read_results
-    from at2.bench.standings import summarize_results
+    from at2.bench.regret.results import FOLDER, read_results
+    from at2.bench.regret.standings import summarize_results
     from at2.cli.standings import show_standings
     from at2.tables.formats import write_frame_file
 
@@ -200,7 +200,7 @@ def _played(results: pd.DataFrame, contests: Sequence[Contest]) -> pd.Series[boo
     """Say which results of a record belong to some contests of the same databases, rivals and budgets."""
     import pandas as pd
 
-    from at2.bench.regret import budget_amount
+    from at2.bench.regret.run import budget_amount
 
     amounts = {budget_amount(budget) for budget in contests[0].budgets}
     pairs = zip(results["budget"], results["unit"], strict=True)

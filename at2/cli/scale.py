@@ -32,8 +32,8 @@ def scale(what: str, steps: int, seed: int, device: str, goal: Goal, record: Pat
     import pandas as pd
     from rich.console import Console
 
-    from at2.bench.scale import LARGEST, growing_sizes, growth, measure_scale
-    from at2.bench.speed import REFERENCE
+    from at2.bench.speed.readings import REFERENCE
+    from at2.bench.speed.scale import LARGEST, growing_sizes, growth, measure_scale
     from at2.tables.formats import write_frame_file
 
     sizes = [*growing_sizes()] if what in ("all", "growth") else []
@@ -60,7 +60,7 @@ def scale(what: str, steps: int, seed: int, device: str, goal: Goal, record: Pat
 
 def _words(row: dict[str, Any]) -> tuple[str, ...]:
     """Write one measured size; limits only where something was promised."""
-    from at2.bench.scale import LIMITS
+    from at2.bench.speed.scale import LIMITS
 
     promised = LIMITS.get(row["name"], {})
     limits = [f"{'ok' if row[key] <= limit else 'MISSED'} {key} <= {limit:g}" for key, limit in promised.items()]

@@ -29,7 +29,7 @@ def show_standings(summary: pd.DataFrame, *, markdown: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from at2.bench.standings import GROUP
+    from at2.bench.regret.standings import GROUP
     from at2.tables.markdown import markdown_table
 
     for (database, protocol, unit, budget), rows in summary.groupby(GROUP, sort=False):

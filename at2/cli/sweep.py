@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from at2.bench.plan import DATABASES, EMBEDDED
+from at2.bench.sweeps.plan import DATABASES, EMBEDDED
 from at2.cli.options import CommaList, NumberList, format_option, quiet_option, record_option, summary_option
 from at2.cli.progress import run_bar
 from at2.cli.published import SURROGATES, choose_tuners, published_options
@@ -23,8 +23,8 @@ from at2.errors import ChecksumError, FileError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from at2.bench.execute import Outcome
-    from at2.bench.plan import RunConfig
+    from at2.bench.sweeps.execute import Outcome
+    from at2.bench.sweeps.plan import RunConfig
 
 
 @click.command()
@@ -94,9 +94,9 @@ def sweep(  # one argument for each option
     A sweep that was stopped goes on where it was when it is called again. Beside the runs' folders it writes
     RECORD/summary.csv, RECORD/regret.csv and RECORD/regret.png.
     """
-    from at2.bench.plan import plan_pairs
-    from at2.bench.sweep import run_sweep
-    from at2.bench.tuners import check_tuner
+    from at2.bench.sweeps.plan import plan_pairs
+    from at2.bench.sweeps.run import run_sweep
+    from at2.bench.sweeps.tuners import check_tuner
 
     tuners = choose_tuners(tuners, surrogates, settings)
     for tuner in tuners:
@@ -191,8 +191,8 @@ def _say(line: str, *, quiet: bool) -> None:
 
 def _report(record: Path, runs: list[RunConfig], *, also: Path | None, fmt: str | None) -> None:
     """Write the summary, the regret of each epoch and the figure; show the summary."""
-    from at2.bench.figures import draw_regret
-    from at2.bench.summary import markdown, side_by_side, summarize, traces
+    from at2.bench.sweeps.figures import draw_regret
+    from at2.bench.sweeps.summary import markdown, side_by_side, summarize, traces
     from at2.tables.formats import write_frame_file
 
     frame = summarize(record, runs)
@@ -213,7 +213,7 @@ def _show(pairs: pd.DataFrame, *, budget_epochs: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from at2.bench.summary import cells
+    from at2.bench.sweeps.summary import cells
 
     tuners = list(dict.fromkeys(pairs.columns.get_level_values(0)))
     table = Table(title=f"Regret of the recommendation after {budget_epochs} epochs (true rank)")

@@ -29,7 +29,7 @@ def utility(
     from rich.console import Console
     from rich.table import Table
 
-    from at2.bench.protocols import Protocol
+    from at2.bench.replay.protocols import Protocol
     from at2.bench.utility import HEADER, UtilityPlan, describe, measure_utility, summarize_utility
     from at2.tables.formats import write_frame_file
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from at2.bench.plan import RunConfig, fingerprint
+from at2.bench.sweeps.plan import RunConfig, fingerprint
 from at2.tables import LearningCurveTable
 
 FINALS = {"a": [0.2, 0.5, 0.9], "b": [0.3, 0.4, 0.8], "target": [0.1, 0.6, 0.5]}  # of configs 0, 1, 2 after 4 epochs

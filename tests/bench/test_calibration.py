@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from at2.bench.calibration import PREDICTORS, CalibrationPlan, bands, measure_calibration, summarize_calibration
 from at2.bench.calibration_rivals import LatentKroneckerFit
-from at2.bench.protocols import Protocol
-from at2.bench.scale import Size, synthetic_table
+from at2.bench.replay.protocols import Protocol
+from at2.bench.speed.scale import Size, synthetic_table
 from at2.cli.main import cli
 from at2.errors import At2Error, BudgetError
 

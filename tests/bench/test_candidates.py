@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from at2.bench.calibration import CalibrationPlan, measure_calibration
-from at2.bench.execute import execute
 from at2.bench.misleading import MisleadingPlan, measure_misleading
-from at2.bench.objective import Measurement, TableObjective
-from at2.bench.plan import RunConfig, fingerprint
-from at2.bench.protocols import Protocol
-from at2.bench.regret import Contest, run_regret
+from at2.bench.regret.run import Contest, run_regret
+from at2.bench.replay.objective import Measurement, TableObjective
+from at2.bench.replay.protocols import Protocol
+from at2.bench.sweeps.execute import execute
+from at2.bench.sweeps.plan import RunConfig, fingerprint
 from at2.bench.utility import UtilityPlan, measure_utility
 from at2.bench.workers import WorkersPlan, measure_workers
 from at2.recommend import Budget

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from at2.bench.curve_cases import CurveCase, measure_case, plan_cases, run_cases, scores
-from at2.bench.curve_figures import draw_tuning
-from at2.bench.curve_stopping import StoppingStudy, replay, run_stopping, summarize_stopping
-from at2.bench.curve_tables import curves_markdown, summarize_curves
-from at2.bench.curve_tuning import TuningStudy, compare_tuners, summarize_proposals, summarize_tuning, tuning_markdown
+from at2.bench.curves.cases import CurveCase, measure_case, plan_cases, run_cases, scores
+from at2.bench.curves.figures import draw_tuning
+from at2.bench.curves.stopping import StoppingStudy, replay, run_stopping, summarize_stopping
+from at2.bench.curves.tables import curves_markdown, summarize_curves
+from at2.bench.curves.tuning import TuningStudy, compare_tuners, summarize_proposals, summarize_tuning, tuning_markdown
 from at2.cli.main import cli
 from at2.curves import CurveSet
 from at2.curves.prediction import CurvePrediction, Law
@@ -248,7 +248,7 @@ def test_tuning_goes_on_where_it_was(table_path: str, tmp_path, monkeypatch: pyt
     study = TuningStudy(table_path, task="a", budget_epochs=3, n_epoch=3, prefix=4)
     results = tmp_path / "runs.csv"
     first = compare_tuners(study, networks=["cnn"], tuners=["random"], seeds=[0, 1], results=results)
-    monkeypatch.setattr("at2.bench.curve_tuning.tune_network", None)  # whoever trains again fails
+    monkeypatch.setattr("at2.bench.curves.tuning.tune_network", None)  # whoever trains again fails
     again = compare_tuners(study, networks=["cnn"], tuners=["random"], seeds=[1, 0], results=results)
     assert again["seed"].tolist() == [1, 1, 1, 0, 0, 0]
     assert np.allclose(sorted(again["validation"]), sorted(first["validation"]))

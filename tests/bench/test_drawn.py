@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from at2.bench.drawn.contest import DrawnPlan, measure_drawn, summarize_drawn
 from at2.bench.drawn.curves import METRIC_OF, TARGET, draw_table
 from at2.bench.drawn.traits import COURSES, KEPT, METRICS, Traits, draw_traits
-from at2.bench.objective import TableObjective
+from at2.bench.replay.objective import TableObjective
 from at2.cli.main import cli
 from at2.errors import At2Error, BudgetError, UnknownNameError
 from at2.tables import LearningCurveTable, Metric

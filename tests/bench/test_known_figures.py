@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from at2.bench.contest import Match, play_match
-from at2.bench.protocols import Protocol, list_cases
+from at2.bench.regret.contest import Match, play_match
+from at2.bench.replay.protocols import Protocol, list_cases
 from at2.recommend import Budget
 from at2.tables import load_table
 

@@ -13,7 +13,7 @@ from at2.bench.misleading import (
     shuffle_sources,
     summarize_misleading,
 )
-from at2.bench.protocols import Protocol
+from at2.bench.replay.protocols import Protocol
 from at2.cli.main import cli
 from at2.errors import At2Error, BudgetError
 from at2.tables import LearningCurveTable

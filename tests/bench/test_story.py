@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from at2.bench.objective import TableObjective
-from at2.bench.runner import play
+from at2.bench.replay.objective import TableObjective
+from at2.bench.replay.runner import play
 from at2.bench.story import StoryRecorder, epoch_grid, write_story
 from at2.recommend import Budget, Recommender, Tuner
 from at2.rivals.registry import make_rival

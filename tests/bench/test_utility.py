@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from at2.bench.protocols import Protocol
+from at2.bench.replay.protocols import Protocol
 from at2.bench.utility import FIXED, Course, UtilityPlan, judge, measure_utility, metric_range, summarize_utility
 from at2.cli.main import cli
 from at2.errors import At2Error, BudgetError

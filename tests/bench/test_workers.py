@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from at2.bench.objective import TableObjective
-from at2.bench.protocols import Protocol
-from at2.bench.runner import play
+from at2.bench.replay.objective import TableObjective
+from at2.bench.replay.protocols import Protocol
+from at2.bench.replay.runner import play
 from at2.bench.workers import WorkersPlan, measure_workers, play_with_workers, summarize_workers
 from at2.cli.main import cli
 from at2.errors import BudgetError

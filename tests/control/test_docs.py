@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from at2.bench.control import control_markdown
+from at2.bench.control.controllers import control_markdown
 from at2.control.controllers import controller_names
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from at2.bench.drawn.curves import TARGET, draw_table
 from at2.bench.drawn.traits import Traits, draw_traits
-from at2.bench.objective import TableObjective, play
+from at2.bench.replay.objective import TableObjective, play
 from at2.errors import At2Error, BudgetError
 from at2.processes import run_all
 from at2.rivals.registry import check_rivals, make_rival

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from at2.bench.drawn.traits import Traits
-from at2.bench.views import cut_sources
+from at2.bench.replay.views import cut_sources
 
 if TYPE_CHECKING:
     import pandas as pd

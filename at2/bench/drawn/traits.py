@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from at2.bench.views import HISTORIES
+from at2.bench.replay.views import HISTORIES
 from at2.errors import UnknownNameError
 
 COURSES = ("power", "exponential", "overfitting", "late", "plateau", "scheduled", "wandering")
@@ -38,7 +38,7 @@ class Traits:
         distance: How far tasks differ, from 0, all alike, to 1, little in common.
         course: How curves get from their start to their level, one of `COURSES`.
         metric: What is measured, one of `METRICS`.
-        kept: What is left of the sources' curves, one of `KEPT`; see `at2.bench.views.cut_sources`.
+        kept: What is left of the sources' curves, one of `KEPT`; see `at2.bench.replay.views.cut_sources`.
         noise: Standard deviation of a reading, where levels lie between 0 and 1.
         diverging: Share of the configurations that diverge within half of a training, on each task others.
         diverged: What readings are after that: ``"missing"``, or far poorer than any other.

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from at2.bench.figures import save_figure
 from at2.bench.live.kept import read_result
 from at2.bench.statistics import mean_interval
+from at2.bench.sweeps.figures import save_figure
 from at2.tables.markdown import markdown_table
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from at2.bench.record import write_json
+from at2.bench.sweeps.record import write_json
 from at2.errors import TuneError
 from at2.processes import run_all
 

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from at2.bench.regret.standings import GROUP, summarize_results
 from at2.bench.report.curves import UNTIMED, Axis, epoch_axis, regret_curves, second_axis
-from at2.bench.standings import GROUP, summarize_results
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from at2.bench.results import MARKS
+from at2.bench.regret.results import MARKS
 from at2.bench.statistics import mean_intervals
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def regret_curves(rows: list[dict[str, Any]], axis: Axis) -> dict[str, dict[str,
     where there is one target.
 
     Args:
-        rows: The runs, in the words of `at2.bench.results.read_results`.
+        rows: The runs, in the words of `at2.bench.regret.results.read_results`.
         axis: What to draw against.
 
     Returns:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from at2 import __version__
-from at2.bench.record import write_text
 from at2.bench.report.comparisons import compare
 from at2.bench.report.curves import long_frame
 from at2.bench.report.reading import Record, read_record
 from at2.bench.report.stories import choose_stories
+from at2.bench.sweeps.record import write_text
 from at2.errors import FileError, MissingExtraError
 from at2.rivals.registry import is_snapped
 from at2.tables.formats import write_frame_file
@@ -56,8 +56,8 @@ def write_report(record: Path, out: Path) -> ReportFiles:
         FileError: If the record holds no run that can be shown, or a file cannot be written.
         MissingExtraError: If Plotly is not installed.
     """
-    from at2.bench.figures import draw_comparisons
-    from at2.bench.standings import summarize_results
+    from at2.bench.regret.standings import summarize_results
+    from at2.bench.sweeps.figures import draw_comparisons
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise FileError(f"a report ends in .html, {out.name!r} given", path=out)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from at2.bench.regret.results import FOLDER, STORIES, read_environments, read_rows
 from at2.bench.report.sweeps import read_sweep_runs
-from at2.bench.results import FOLDER, STORIES, read_environments, read_rows
 from at2.bench.story import read_story
 from at2.errors import FileError
 
@@ -27,7 +27,7 @@ class Record:
 
     Args:
         runs: A row for each run, of `at2 bench regret` and of `at2 sweep` alike: the columns of
-            `at2.bench.results.read_results`; what is not known is None.
+            `at2.bench.regret.results.read_results`; what is not known is None.
         stories: Runs in all detail, see `at2.bench.story`.
         environments: What the runs ran on, each once, with the number of files that say so as ``n``.
         left_out: A reason for each thing that could not be used.

@@ -11,7 +11,7 @@ from typing import Any
 
 from at2.bench.browser import load_page, open_browser, require_browser
 from at2.bench.report.page import write_report
-from at2.bench.speed import Reading, time_reference
+from at2.bench.speed.readings import Reading, time_reference
 
 _OPEN_LIMIT_S = 3.0
 _SLIDES = """

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from at2.bench.plan import RunConfig
-from at2.bench.record import SCHEMA, STORY_FILE, read_events
 from at2.bench.story import read_story
+from at2.bench.sweeps.plan import RunConfig
+from at2.bench.sweeps.record import SCHEMA, STORY_FILE, read_events
 from at2.errors import At2Error
 
 
@@ -20,7 +20,7 @@ class SweepRuns:
     """What the folders of a sweep hold.
 
     Args:
-        rows: A row for each run, as `at2.bench.results.read_rows` gives them.
+        rows: A row for each run, as `at2.bench.regret.results.read_rows` gives them.
         stories: Stories of the complete runs; those of earlier versions hold no expectations.
         environments: What each run ran on.
         left_out: A reason for each folder or part of one that could not be used.
@@ -72,7 +72,7 @@ def _add(found: SweepRuns, folder: Path, run: RunConfig) -> None:
 
 
 def _common(run: RunConfig) -> dict[str, Any]:
-    """Give what `at2.bench.results.Series` and the names of a case say."""
+    """Give what `at2.bench.regret.results.Series` and the names of a case say."""
     settings = ", ".join(f"{name}={value:g}" for name, value in run.options)
     return {
         "protocol": f"{run.protocol}, sweep",

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from at2.bench.execute import execute
-from at2.bench.plan import RunConfig, fingerprint
-from at2.bench.protocols import Protocol
-from at2.bench.regret import Contest, run_regret
+from at2.bench.regret.run import Contest, run_regret
+from at2.bench.replay.protocols import Protocol
+from at2.bench.sweeps.execute import execute
+from at2.bench.sweeps.plan import RunConfig, fingerprint
 from at2.recommend import Budget
 from tests.bench.conftest import _tiny_table
 

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from at2.bench.regret.standings import summarize_results
 from at2.bench.report.comparisons import OVERALL, compare, headline
 from at2.bench.report.curves import long_frame
 from at2.bench.report.reading import read_record
-from at2.bench.standings import summarize_results
 
 
 def _row(rival: str, regret: float | None, low: float | None = None, high: float | None = None) -> dict:

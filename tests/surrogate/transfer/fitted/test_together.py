@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from at2.bench.speed import peak_memory_mb
+from at2.bench.speed.readings import peak_memory_mb
 from at2.surrogate import History, WeightedSources
 from at2.surrogate.kernels import ConfigKernel
 from at2.surrogate.transfer.fitted.together import Together

@@ -1,0 +1,1 @@
+"""Controllers of learning rates compared, and what control costs."""

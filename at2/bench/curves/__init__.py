@@ -1,0 +1,1 @@
+"""Predictors of learning curves compared: errors, early stopping, tuning, speed."""

@@ -1,0 +1,1 @@
+"""Targets whose curves are already known, played as if they were trained: cases, what tuners may see, the loop."""

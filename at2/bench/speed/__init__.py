@@ -1,0 +1,1 @@
+"""How long at2 takes, how much memory, and how both grow."""
