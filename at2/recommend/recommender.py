@@ -11,23 +11,23 @@ import torch
 
 from at2.devices import usable_device
 from at2.errors import HistoryError, TableError
-from at2.recommend.acquisition import Acquisition, Choice
+from at2.recommend.acquisition.default import default_acquisition
+from at2.recommend.acquisition.knowledge_gradient import Acquisition, Choice
 from at2.recommend.budget import Budget
-from at2.recommend.default import default_acquisition
 from at2.recommend.device import fit_on
-from at2.recommend.header import check_header, make_header
-from at2.recommend.ledger import Ledger, SearchState, Told
-from at2.recommend.problem import Candidates, build_problem
+from at2.recommend.journal.header import check_header, make_header
+from at2.recommend.journal.ledger import Ledger, SearchState, Told
+from at2.recommend.journal.log import RunLog
+from at2.recommend.journal.run import Run
+from at2.recommend.problem.problem import Candidates, build_problem
+from at2.recommend.problem.report import HistoryReport
 from at2.recommend.query import Query, Recommendation
-from at2.recommend.report import HistoryReport
-from at2.recommend.run import Run
-from at2.recommend.runlog import RunLog
 from at2.recommend.settings import as_budget, as_candidates, as_goal, as_history, as_seed, as_space, as_task_name
 from at2.recommend.stopping import Gauge, StoppingRule, gain_of_an_epoch, probability_within
 from at2.surrogate import Belief, EpochCosts, Surrogate, make_surrogate
 
 if TYPE_CHECKING:
-    from at2.recommend.explain import Explanation
+    from at2.recommend.explain.explanation import Explanation
     from at2.recommend.settings import Goal, History
 
 
@@ -247,7 +247,7 @@ class Recommender:
         Raises:
             TableError: If every candidate has failed.
         """
-        from at2.recommend.explain import explain
+        from at2.recommend.explain.explanation import explain
 
         return explain(self, n_leading=n_leading, n_runner_up=n_runner_up)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from at2.errors import BudgetError, SpaceError, TableError
 from at2.recommend.budget import Budget
-from at2.recommend.candidates import Candidates, SampledCandidates, plain_id
+from at2.recommend.problem.candidates import Candidates, SampledCandidates, plain_id
 from at2.scalars import is_real, is_whole
 
 if TYPE_CHECKING:

@@ -13,10 +13,16 @@ import torch
 from torch import Tensor
 
 from at2.errors import StoppingError
-from at2.recommend.acquisition import Acquisition, Choice, ExpectedBest, KnowledgeGradient, rank_by_promise
-from at2.recommend.ledger import SearchState, Told
+from at2.recommend.acquisition.knowledge_gradient import (
+    Acquisition,
+    Choice,
+    ExpectedBest,
+    KnowledgeGradient,
+    rank_by_promise,
+)
+from at2.recommend.acquisition.subset import with_the_subset_of
+from at2.recommend.journal.ledger import SearchState, Told
 from at2.recommend.query import ConfigId
-from at2.recommend.subset import with_the_subset_of
 from at2.scalars import is_finite
 from at2.surrogate import Belief
 

@@ -9,7 +9,7 @@ from at2.errors import BudgetError
 from at2.recommend import Budget, Recommender
 from at2.tables import LearningCurveTable
 from tests.recommend.conftest import N_CONFIG, make_table
-from tests.recommend.test_journal import resume
+from tests.recommend.journal.test_lines import resume
 from tests.recommend.test_recommender import Measure, make, play
 
 

@@ -8,8 +8,8 @@ import torch
 
 from at2.errors import StoppingError
 from at2.recommend import Budget, Query, Recommender, SearchState
-from at2.recommend.acquisition import ExpectedBest, KnowledgeGradient
-from at2.recommend.ledger import Told
+from at2.recommend.acquisition.knowledge_gradient import ExpectedBest, KnowledgeGradient
+from at2.recommend.journal.ledger import Told
 from at2.recommend.stopping import (
     Gauge,
     StoppingRule,

@@ -281,7 +281,7 @@ class _SharedFit:
 
     def acquisition(self) -> "Acquisition | None":
         """Give the rule that the surrogate was published with; None for the default one."""
-        from at2.recommend.ucb import PublishedWithUcb, UpperConfidenceBound
+        from at2.recommend.acquisition.ucb import PublishedWithUcb, UpperConfidenceBound
 
         surrogate = self._make()
         return UpperConfidenceBound(surrogate.ucb_beta) if isinstance(surrogate, PublishedWithUcb) else None

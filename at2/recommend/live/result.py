@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from at2.errors import TableError
-from at2.recommend.candidates import is_new_id
 from at2.recommend.live.progress import Epoch, Leader, Progress, best_epoch
+from at2.recommend.problem.candidates import is_new_id
 from at2.recommend.query import ConfigId, Recommendation
 
 if TYPE_CHECKING:

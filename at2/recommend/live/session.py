@@ -2,7 +2,7 @@
 
 | name | what it holds |
 |---|---|
-| ``journal.jsonl`` | every ask and tell (`at2.recommend.journal`); `at2 explain` reads it |
+| ``journal.jsonl`` | every ask and tell (`at2.recommend.journal.lines`); `at2 explain` reads it |
 | ``epochs.jsonl`` | one line an epoch: status, seconds, further metrics |
 | ``checkpoints/`` | what paused trainings go on from (`at2.recommend.live.checkpoints`) |
 | ``failures/`` | the traceback of every configuration that crashed |

@@ -11,15 +11,15 @@ import torch
 
 from at2.errors import FileError, TableError, TuneError
 from at2.recommend.budget import Budget
-from at2.recommend.candidates import Candidates
-from at2.recommend.journal import Journal
-from at2.recommend.leading import leading_readings
+from at2.recommend.explain.leading import leading_readings
+from at2.recommend.journal.lines import Journal
 from at2.recommend.live.checkpoints import CheckpointStore
 from at2.recommend.live.loop import Loop, tidy
 from at2.recommend.live.objective import Objective, TrainFunction
 from at2.recommend.live.progress import Callback, Epoch, Leader, Progress, View, best_epoch
 from at2.recommend.live.result import TuneResult
 from at2.recommend.live.session import Session
+from at2.recommend.problem.candidates import Candidates
 from at2.recommend.query import ConfigId
 from at2.recommend.recommender import Recommender
 from at2.recommend.settings import as_budget, as_bytes, as_history, as_space, choose_candidates

@@ -18,7 +18,7 @@ from at2.bench.replay.protocols import Case, Protocol
 from at2.cli.main import cli
 from at2.errors import BudgetError, FileError, UnknownNameError
 from at2.recommend import Budget, Recommender
-from at2.recommend.ucb import UpperConfidenceBound
+from at2.recommend.acquisition.ucb import UpperConfidenceBound
 from at2.tables import LearningCurveTable, Metric, load_table
 
 TIMES = ["overhead_s", "clock"]

@@ -1,0 +1,1 @@
+"""Why a recommender answers as it does."""
