@@ -96,7 +96,7 @@ def task_samples(task: str, *, train_share: float = 0.6) -> int:
     import pandas as pd
 
     from at2.tables import data_path
-    from at2.tables.frames import position
+    from at2.tables.storage.frames import position
 
     sizes = pd.read_csv(data_path("hyperrec_tasks.csv"), index_col="task")["n_images"]
     return round(float(sizes.iloc[position(sizes.index, task, "task")]) * train_share)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from at2.bench.sweeps.record import write_text
-from at2.tables.frames import plain_value
+from at2.tables.storage.frames import plain_value
 
 if TYPE_CHECKING:
     from at2.bench.replay.objective import Measurement, TableObjective

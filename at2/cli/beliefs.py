@@ -80,7 +80,7 @@ def calibration(
     from rich.console import Console
 
     from at2.bench.calibration import PREDICTORS, CalibrationPlan, measure_calibration, summarize_calibration
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     predictors = PREDICTORS if with_sources else PREDICTORS[:2]
     plan = CalibrationPlan(
@@ -125,7 +125,7 @@ def misleading(
     from rich.console import Console
 
     from at2.bench.misleading import MisleadingPlan, measure_misleading, summarize_misleading
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     plan = MisleadingPlan(database, protocol_of(sources, draws, targets), budgets)
     with Console(stderr=True).status("playing") as status:

@@ -98,7 +98,7 @@ def _measure(found: Iterator[Reading], path: Path, *, quiet: bool) -> None:
     import pandas as pd
     from rich.console import Console
 
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     readings: list[Reading] = []
     with Console(stderr=True, quiet=quiet).status("measuring") as status:

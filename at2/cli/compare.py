@@ -57,7 +57,7 @@ def compare(  # one argument for each option
     from at2.bench.live.compare import CompareRun, draw, summarize
     from at2.bench.live.kept import run_missing
     from at2.bench.live.methods import METHODS
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     names = _choose(methods)
     runs = [

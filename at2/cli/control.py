@@ -88,7 +88,7 @@ def compare(instances: str, record: Path, summary: Path | None, figure: Path | N
     """Compare the controllers of a record: test loss with its t-interval, crashes, ranks."""
     from at2.bench.control.controllers import control_markdown, read_episodes, summarize_control
     from at2.bench.control.figure import draw_control
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     episodes = read_episodes(record, instances=instances)
     frame = summarize_control(episodes)

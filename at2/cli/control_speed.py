@@ -27,7 +27,7 @@ def control(rounds: int, resets: int, record: Path) -> None:
     from rich.table import Table
 
     from at2.bench.control.speed import measure_control
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     with Console(stderr=True).status("measuring"):
         readings = list(measure_control(n_round=rounds, n_reset=resets))

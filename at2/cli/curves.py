@@ -56,7 +56,7 @@ def predict(
     In a table with one task, the complete curves train, and those that have not got far are predicted.
     """
     from at2.bench.curves.predict import predict_task
-    from at2.tables.formats import frame_bytes
+    from at2.tables.storage.formats import frame_bytes
 
     frame = predict_task(
         data,
@@ -110,7 +110,7 @@ def results(
     """Compare predictors on the same curves; a run that was made is not made again."""
     from at2.bench.curves.cases import run_cases
     from at2.bench.curves.tables import curves_markdown, summarize_curves
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     cases = [
         case
@@ -172,7 +172,7 @@ def stopping(
     from at2.bench.curves.stopping import StoppingStudy, run_stopping, stopping_markdown, summarize_stopping
     from at2.curves.data import CurveSet
     from at2.tables import load_table
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     study = StoppingStudy(predictor, checks, n_train=train_tasks, seed=seed)
     parts = []
@@ -238,7 +238,7 @@ def tune(
         summarize_tuning,
         tuning_markdown,
     )
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     frame = compare_tuners(
         TuningStudy(data, task or "", budget, epochs, prefix, runs, history or "", sources or ()),

@@ -44,7 +44,7 @@ def drawn(
 
     from at2.bench.drawn.contest import DrawnPlan, measure_drawn, summarize_drawn
     from at2.bench.drawn.traits import check_traits
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     check_traits(by)
     plan = DrawnPlan(collections, first, rivals, budgets, with_sources=not alone)

@@ -183,7 +183,7 @@ def _close(record: Path, contests: Sequence[Contest], *, also: Path | None, fmt:
     from at2.bench.regret.results import FOLDER, read_results
     from at2.bench.regret.standings import summarize_results
     from at2.cli.standings import show_standings
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     results = read_results(record)
     for reason in results.attrs["left_out"]:

@@ -34,7 +34,7 @@ def scale(what: str, steps: int, seed: int, device: str, goal: Goal, record: Pat
 
     from at2.bench.speed.readings import REFERENCE
     from at2.bench.speed.scale import LARGEST, growing_sizes, growth, measure_scale
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     sizes = [*growing_sizes()] if what in ("all", "growth") else []
     sizes += [size for size in LARGEST if what in ("all", size.name)]

@@ -17,7 +17,7 @@ def show_rows(header: Sequence[str], rows: Iterable[Sequence[str]], *, fmt: str,
     from rich.console import Console
     from rich.table import Table
 
-    from at2.tables.markdown import markdown_table
+    from at2.tables.storage.markdown import markdown_table
 
     if fmt == "markdown":
         click.echo(markdown_table(header, rows))

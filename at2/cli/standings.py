@@ -30,7 +30,7 @@ def show_standings(summary: pd.DataFrame, *, markdown: bool) -> None:
     from rich.table import Table
 
     from at2.bench.regret.standings import GROUP
-    from at2.tables.markdown import markdown_table
+    from at2.tables.storage.markdown import markdown_table
 
     for (database, protocol, unit, budget), rows in summary.groupby(GROUP, sort=False):
         n_case, n_draw = int(rows["n_case"].max()), int(rows["n_draw"].max())

@@ -193,7 +193,7 @@ def _report(record: Path, runs: list[RunConfig], *, also: Path | None, fmt: str 
     """Write the summary, the regret of each epoch and the figure; show the summary."""
     from at2.bench.sweeps.figures import draw_regret
     from at2.bench.sweeps.summary import markdown, side_by_side, summarize, traces
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     frame = summarize(record, runs)
     regrets = traces(record, runs)

@@ -263,7 +263,7 @@ def import_command(
     column per hyperparameter. What cannot be used is left out and reported.
     """
     from at2.tables import LearningCurveTable
-    from at2.tables.formats import read_frame_file
+    from at2.tables.storage.formats import read_frame_file
 
     path = new_table_path(name, out, overwrite=overwrite)
     columns = _renames(renames)
@@ -311,7 +311,7 @@ def _renamed(frames: list[pd.DataFrame], columns: dict[str, str]) -> list[pd.Dat
 def export(table: str, out: Path, what: str, fmt: str | None, metric: str | None) -> None:
     """Write TABLE, or a part of it, to the file OUT: .h5, .csv, .json or .parquet."""
     from at2.tables import load_table
-    from at2.tables.formats import format_of, write_frame_file
+    from at2.tables.storage.formats import format_of, write_frame_file
 
     loaded = load_table(table)
     if fmt == "h5" or (fmt is None and out.suffix.lower() in (".h5", ".hdf5")):
@@ -325,7 +325,7 @@ def export(table: str, out: Path, what: str, fmt: str | None, metric: str | None
 
 def _emit(frame: pd.DataFrame, fmt: str | None, out: Path | None, limit: int | None) -> None:
     """Show a frame, or write it to the output or to a file."""
-    from at2.tables.formats import format_of, frame_bytes, write_frame_file
+    from at2.tables.storage.formats import format_of, frame_bytes, write_frame_file
 
     on_screen = out is None and fmt in (None, "table")
     limit = limit if limit is not None else _SHOWN_ROWS if on_screen else 0

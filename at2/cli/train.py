@@ -70,7 +70,7 @@ def architectures(  # one argument for each option
     from at2.bench.live.architectures import FOUR, HEADER, cells, curves_of, draw_bars, draw_curves, plan, summarize
     from at2.bench.live.kept import run_missing
     from at2.devices import usable_device
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     usable_device(device)
     doubling = () if longer == ("none",) else longer

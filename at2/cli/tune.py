@@ -195,8 +195,8 @@ def _view(title: str, *, quiet: bool) -> LiveView | LineView:
 
 def _write(result: TuneResult, folder: Path) -> None:
     """Leave the result beside the journal: as JSON, as CSV, and as a table for the next history."""
-    from at2.tables.files import whole_file
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.files import whole_file
+    from at2.tables.storage.formats import write_frame_file
 
     write_frame_file(result.epochs, folder / "epochs.csv")
     write_frame_file(result.frame, folder / "configurations.csv")

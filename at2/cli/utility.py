@@ -31,7 +31,7 @@ def utility(
 
     from at2.bench.replay.protocols import Protocol
     from at2.bench.utility import HEADER, UtilityPlan, describe, measure_utility, summarize_utility
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     if sources != "all" and not (sources.isdecimal() and int(sources) > 0):
         raise click.BadParameter(f"a number from 1 or 'all' wanted, {sources!r} came", param_hint="--sources")

@@ -31,7 +31,7 @@ def workers(
     from rich.console import Console
 
     from at2.bench.workers import WorkersPlan, measure_workers, summarize_workers
-    from at2.tables.formats import write_frame_file
+    from at2.tables.storage.formats import write_frame_file
 
     plan = WorkersPlan(database, protocol_of(sources, draws, targets), budget, workers)
     with Console(stderr=True).status("playing") as status:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from at2.control.errors import InstanceError
-from at2.tables.frames import close_matches
+from at2.tables.storage.frames import close_matches
 from at2.training.networks import network_names
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import torch
 from at2.curves.batch import Question
 from at2.curves.data import CurveSet
 from at2.errors import CorruptFileError, FileError
-from at2.tables.files import whole_file
+from at2.tables.storage.files import whole_file
 
 __all__ = ["Saved", "kind_of", "read", "write"]
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from at2.errors import SpaceError, TableError
-from at2.tables.frames import ids_of_one_kind, plain_value
 from at2.tables.schema import Metric, RunStatus
-from at2.tables.sparse import RunValues
+from at2.tables.storage.frames import ids_of_one_kind, plain_value
+from at2.tables.storage.sparse import RunValues
 from at2.tables.table import LearningCurveTable
 
 if TYPE_CHECKING:

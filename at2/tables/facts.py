@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from at2.tables.markdown import markdown_table
 from at2.tables.queries import mean_known
 from at2.tables.schema import RunStatus
+from at2.tables.storage.markdown import markdown_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,7 +128,7 @@ def draw_curves(table: LearningCurveTable, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from at2.tables.files import whole_file
+    from at2.tables.storage.files import whole_file
 
     n_column = min(3, len(table.tasks))
     n_row = -(-len(table.tasks) // n_column)

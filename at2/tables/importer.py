@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from at2.errors import SpaceError, TableError
-from at2.tables.frames import config_frame, plain_column, plain_value, task_frame
 from at2.tables.schema import Metric, RunStatus, check_length
-from at2.tables.sparse import MOST_CELLS, RunValues
+from at2.tables.storage.frames import config_frame, plain_column, plain_value, task_frame
+from at2.tables.storage.sparse import MOST_CELLS, RunValues
 from at2.tables.table import LearningCurveTable
 
 if TYPE_CHECKING:

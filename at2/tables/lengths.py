@@ -8,7 +8,7 @@ import numpy as np
 
 from at2.errors import TableError
 from at2.tables.schema import check_length
-from at2.tables.sparse import MOST_CELLS, RunValues, last_epoch
+from at2.tables.storage.sparse import MOST_CELLS, RunValues, last_epoch
 from at2.tables.table import LearningCurveTable
 
 __all__ = ["rescale_epochs"]

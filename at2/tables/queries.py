@@ -14,7 +14,7 @@ from at2.scalars import is_whole
 
 if TYPE_CHECKING:
     from at2.space import SearchSpace
-    from at2.tables.sparse import RunValues
+    from at2.tables.storage.sparse import RunValues
     from at2.tables.table import LearningCurveTable
 
 _log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ import pandas as pd
 
 from at2.errors import ShapeError, TableError, UnknownNameError
 from at2.tables import queries
-from at2.tables.batches import BatchSeries
-from at2.tables.frames import close_matches, config_frame, plain_value, position, task_frame
 from at2.tables.schema import Metric, RunStatus, metric_of
-from at2.tables.sparse import Runs, RunValues, read_runs
+from at2.tables.storage.batches import BatchSeries
+from at2.tables.storage.frames import close_matches, config_frame, plain_value, position, task_frame
+from at2.tables.storage.sparse import Runs, RunValues, read_runs
 
 if TYPE_CHECKING:
     from at2.space import SearchSpace
@@ -32,7 +32,7 @@ class LearningCurveTable:
     takes no room: a thousand studies with configurations of their own are as large as what they ran.
 
     Args:
-        curves: Values of each metric by its name, as arrays or :class:`~at2.tables.sparse.RunValues`; all of one shape.
+        curves: Values of each metric by its name, as arrays or `RunValues`; all of one shape.
         tasks: Names of the tasks, or a frame of facts with the names as index.
         configs: Frame of configurations, index ``config_id``, a column per hyperparameter, NaN where it is inactive.
         metrics: The metrics in ``curves``; the first is the default one.
@@ -269,15 +269,15 @@ class LearningCurveTable:
         return queries.equal(self, other)
 
     def to_hdf5(self, path: str | Path) -> None:
-        """Write the table to one file, whole or not at all; see :mod:`at2.tables.hdf5` for its layout."""
-        from at2.tables.hdf5 import write_hdf5
+        """Write the table to one file, whole or not at all; see :mod:`at2.tables.storage.hdf5` for its layout."""
+        from at2.tables.storage.hdf5 import write_hdf5
 
         write_hdf5(self, path)
 
     @classmethod
     def from_hdf5(cls, path: str | Path) -> LearningCurveTable:
-        """Read a table that :meth:`to_hdf5` wrote; see :func:`at2.tables.hdf5.read_hdf5` for the errors."""
-        from at2.tables.hdf5 import read_hdf5
+        """Read a table that :meth:`to_hdf5` wrote; see :func:`at2.tables.storage.hdf5.read_hdf5` for the errors."""
+        from at2.tables.storage.hdf5 import read_hdf5
 
         return read_hdf5(path)
 

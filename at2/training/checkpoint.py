@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from at2.errors import CheckpointError, CorruptFileError, FileError
-from at2.tables.files import whole_file
+from at2.tables.storage.files import whole_file
 
 FORMAT, VERSION = "at2.checkpoint", 1
 

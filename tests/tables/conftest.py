@@ -136,5 +136,5 @@ def home(tmp_path: Path, registry: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """An empty cache, and the synthetic registry in place of the one that ships."""
     monkeypatch.setenv("AT2_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("AT2_MIRROR", raising=False)
-    monkeypatch.setattr("at2.tables.fetch.data_path", lambda name: registry)
+    monkeypatch.setattr("at2.tables.published.fetch.data_path", lambda name: registry)
     return tmp_path / "home"

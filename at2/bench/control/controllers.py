@@ -16,7 +16,7 @@ from at2.bench.statistics import average_ranks, mean_interval
 from at2.bench.sweeps.record import write_json
 from at2.errors import At2Error, FileError
 from at2.processes import run_all
-from at2.tables.markdown import markdown_table
+from at2.tables.storage.markdown import markdown_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from at2.curves.data import CurveSet, load_curves, split
 from at2.curves.prediction import CurvePrediction
 from at2.errors import At2Error, FileError
 from at2.processes import run_all
-from at2.tables.formats import read_frame_file, write_frame_file
+from at2.tables.storage.formats import read_frame_file, write_frame_file
 
 __all__ = ["CurveCase", "measure_case", "plan_cases", "run_cases", "scores"]
 

@@ -13,7 +13,7 @@ from at2.bench.statistics import mean_interval
 from at2.curves.data import CurveSet
 from at2.curves.registry import make_predictor
 from at2.errors import PredictorError, ShapeError
-from at2.tables.markdown import markdown_table
+from at2.tables.storage.markdown import markdown_table
 
 __all__ = ["StoppingStudy", "replay", "run_stopping", "summarize_stopping"]
 

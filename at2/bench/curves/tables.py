@@ -9,7 +9,7 @@ import pandas as pd
 
 from at2.bench.curves.cases import iterate_names
 from at2.bench.statistics import mean_interval
-from at2.tables.markdown import markdown_table
+from at2.tables.storage.markdown import markdown_table
 
 __all__ = ["PUBLISHED", "curves_markdown", "summarize_curves"]
 

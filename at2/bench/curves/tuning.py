@@ -18,8 +18,8 @@ from at2.curves.tuning.task import NetworkTask
 from at2.curves.tuning.tune import TUNERS, tune_network
 from at2.errors import FileError, PredictorError
 from at2.tables import LearningCurveTable
-from at2.tables.formats import read_frame_file, write_frame_file
-from at2.tables.markdown import markdown_table
+from at2.tables.storage.formats import read_frame_file, write_frame_file
+from at2.tables.storage.markdown import markdown_table
 
 __all__ = ["TuningStudy", "compare_tuners", "summarize_proposals", "summarize_tuning", "tuning_markdown"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from at2.bench.live.kept import read_result
 from at2.bench.statistics import mean_interval
 from at2.bench.sweeps.figures import save_figure
-from at2.tables.markdown import markdown_table
+from at2.tables.storage.markdown import markdown_table
 
 if TYPE_CHECKING:
     import pandas as pd

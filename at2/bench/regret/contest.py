@@ -16,7 +16,7 @@ from at2.bench.story import StoryRecorder
 from at2.errors import BudgetError, UnknownNameError
 from at2.recommend.budget import Budget
 from at2.rivals.registry import build_rival, is_rival, rival_names
-from at2.tables.frames import plain_value
+from at2.tables.storage.frames import plain_value
 
 if TYPE_CHECKING:
     from at2.bench.replay.protocols import Case

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from at2.errors import TableError
-from at2.tables.frames import plain_value
 from at2.tables.schema import RunStatus
+from at2.tables.storage.frames import plain_value
 
 if TYPE_CHECKING:
     from at2.recommend import Tuner

@@ -8,7 +8,7 @@ import numpy as np
 
 from at2.bench.replay.views import HISTORIES
 from at2.errors import At2Error, TableError
-from at2.tables.frames import plain_value
+from at2.tables.storage.frames import plain_value
 
 if TYPE_CHECKING:
     from at2.recommend import ConfigId

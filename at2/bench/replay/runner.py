@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from at2.errors import BudgetError
-from at2.tables.frames import plain_value
+from at2.tables.storage.frames import plain_value
 
 if TYPE_CHECKING:
     from at2.bench.replay.objective import Measurement, TableObjective

@@ -18,7 +18,7 @@ from at2.bench.report.stories import choose_stories
 from at2.bench.sweeps.record import write_text
 from at2.errors import FileError, MissingExtraError
 from at2.rivals.registry import is_snapped
-from at2.tables.formats import write_frame_file
+from at2.tables.storage.formats import write_frame_file
 
 _STATIC = Path(__file__).parent / "static"
 _SCRIPTS = ("common.js", "regret.js", "standings.js", "story.js", "made.js", "main.js")

@@ -115,7 +115,7 @@ def synthetic_table(size: Size, *, seed: int = 0) -> LearningCurveTable:
     import pandas as pd
 
     from at2.tables import LearningCurveTable, Metric
-    from at2.tables.sparse import RunValues
+    from at2.tables.storage.sparse import RunValues
 
     rng = np.random.default_rng(seed)
     points = rng.random((size.n_config, _N_HYPERPARAMETER))

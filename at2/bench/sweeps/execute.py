@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from at2.bench.replay.cases import cached_table
 from at2.bench.story import StoryRecorder, write_story
 from at2.bench.sweeps.record import STORY_FILE, RunFolder
-from at2.tables.frames import plain_value
+from at2.tables.storage.frames import plain_value
 
 if TYPE_CHECKING:
     from at2.bench.replay.runner import Step

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from at2.bench.sweeps.environment import describe_environment
 from at2.errors import FileError
-from at2.tables.files import whole_file
+from at2.tables.storage.files import whole_file
 
 if TYPE_CHECKING:
     from at2.bench.sweeps.plan import RunConfig

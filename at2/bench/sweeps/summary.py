@@ -9,7 +9,7 @@ import pandas as pd
 from at2.bench.sweeps.plan import RunConfig
 from at2.bench.sweeps.record import RunFolder
 from at2.errors import FileError
-from at2.tables.markdown import markdown_table
+from at2.tables.storage.markdown import markdown_table
 
 MEASURES = ("regret", "rank", "best_seen_regret")
 

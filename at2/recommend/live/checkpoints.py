@@ -19,7 +19,7 @@ from typing import Any
 
 from at2.errors import FileError
 from at2.recommend.query import ConfigId
-from at2.tables.files import folder_name, whole_file
+from at2.tables.storage.files import folder_name, whole_file
 
 _NAME = re.compile(r"epoch-(\d+)")
 _READ_BYTES = 2**20  # files up to this size are told apart by their content: clocks of file systems are coarse

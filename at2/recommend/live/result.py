@@ -147,7 +147,7 @@ class TuneResult:
         import pandas as pd
 
         from at2.tables import LearningCurveTable, Metric
-        from at2.tables.frames import ids_of_one_kind
+        from at2.tables.storage.frames import ids_of_one_kind
 
         if not any(e.value is not None for e in self._all):
             raise TableError("no epoch gave a value, so there are no curves to keep")

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from at2.errors import FileError
 from at2.recommend.live.progress import Epoch
 from at2.recommend.query import Query
-from at2.tables.files import folder_name, whole_file
+from at2.tables.storage.files import folder_name, whole_file
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LEAST_FREE_BYTES = 2**20

@@ -19,7 +19,7 @@ from at2.memory import warn_if_short
 from at2.recommend.problem.report import Finding
 from at2.recommend.query import ConfigId
 from at2.tables.schema import RunStatus
-from at2.tables.sparse import last_epoch
+from at2.tables.storage.sparse import last_epoch
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from at2.errors import UnknownNameError
-from at2.tables.frames import close_matches
+from at2.tables.storage.frames import close_matches
 from at2.training.networks.resnet import resnet34, resnet50
 from at2.training.networks.small import PatchResidual, initialize, patchify
 

@@ -11,7 +11,7 @@ from typing import Any
 from at2.errors import CheckpointError, TaskError, UnknownNameError
 from at2.space import SearchSpace, hyperrec_small_space, hyperrec_space
 from at2.space.parameters import Value
-from at2.tables.frames import close_matches
+from at2.tables.storage.frames import close_matches
 from at2.training.results import ScoreFunction
 
 SPACES: dict[str, Callable[[], SearchSpace]] = {"hyperrec-small": hyperrec_small_space, "hyperrec": hyperrec_space}

@@ -19,7 +19,7 @@ from at2.devices import usable_device
 from at2.errors import FileError, TableError, TaskError
 from at2.processes import run_all
 from at2.tables import LearningCurveTable, Metric, RunStatus, whole_file
-from at2.tables.files import folder_name
+from at2.tables.storage.files import folder_name
 from at2.training.recorder.assemble import Cell, assemble, disassemble
 from at2.training.recorder.holder import held
 from at2.training.recorder.plan import Recipe, Run, check_batches

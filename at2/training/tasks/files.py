@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from at2.errors import CorruptFileError, FileError, MissingExtraError, TaskError
-from at2.tables.unpickle import load_plain
+from at2.tables.published.unpickle import load_plain
 from at2.training.tasks.image_task import ImageTask
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from at2.errors import UnknownNameError
-from at2.tables.frames import close_matches
+from at2.tables.storage.frames import close_matches
 from at2.training.tasks.digits import VARIANTS, digits_task
 from at2.training.tasks.files import cifar_task, folder_task, is_cifar_folder, npz_task
 from at2.training.tasks.image_task import ImageTask

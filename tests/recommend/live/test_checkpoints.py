@@ -7,7 +7,7 @@ import pytest
 
 from at2.errors import FileError
 from at2.recommend.live import CheckpointStore
-from at2.tables.files import folder_name
+from at2.tables.storage.files import folder_name
 
 CONFIG = {"lr": 0.1}
 

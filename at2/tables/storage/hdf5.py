@@ -22,7 +22,7 @@ shape (n_run, n_epoch), of those that did, and ``run``, (n_run,) int64, their po
 rising; the same holds for ``seconds``. The root has the attributes ``format`` (``at2.learning-curves``) and
 ``schema_version``: 2 where a file has such a group, else 1. A reader refuses versions newer than its own. The header
 holds ``name``, ``metrics`` and ``batches`` (name, maximize, unit; the first metric is the default), ``tasks`` and
-``configs`` (the columns in order with their kinds, see :mod:`at2.tables.columns`), ``space`` (the search space in its
+``configs`` (the columns in order with their kinds, see :mod:`.columns`), ``space`` (the search space in its
 JSON form, or null) and ``notes``. Names of columns and metrics are percent-encoded where HDF5 would take them for
 paths. All datasets are chunked, compressed and carry checksums. Everything that HyperRec records has its place:
 :data:`~at2.tables.schema.HYPERREC_METRICS` below ``curves``, :data:`~at2.tables.schema.HYPERREC_BATCH_METRICS` below
@@ -43,11 +43,11 @@ import h5py
 import numpy as np
 
 from at2.errors import At2Error, CorruptFileError, FileError, TableError
-from at2.tables.batches import BatchSeries
-from at2.tables.columns import dataset_name, read_frame, read_ids, write_array, write_frame, write_ids
-from at2.tables.files import whole_file
 from at2.tables.schema import Metric
-from at2.tables.sparse import RunValues
+from at2.tables.storage.batches import BatchSeries
+from at2.tables.storage.columns import dataset_name, read_frame, read_ids, write_array, write_frame, write_ids
+from at2.tables.storage.files import whole_file
+from at2.tables.storage.sparse import RunValues
 from at2.tables.table import LearningCurveTable
 
 if TYPE_CHECKING:

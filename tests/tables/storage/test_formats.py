@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from at2.errors import CorruptFileError, FileError, MissingExtraError, TableError
-from at2.tables.formats import format_of, frame_bytes, read_frame_file, write_frame_file
+from at2.tables.storage.formats import format_of, frame_bytes, read_frame_file, write_frame_file
 
 FRAME = pd.DataFrame(
     {

@@ -7,9 +7,8 @@ import pytest
 from at2.errors import CorruptFileError, UnknownNameError, UnsafePickleError
 from at2.space import hyperrec_space
 from at2.tables import LearningCurveTable, Pair, published_pairs
-from at2.tables.authors import PUBLISHED, convert
-
-from .conftest import HYPERREC_TASKS, hyperrec_pickles, lcbench_pickles
+from at2.tables.published.authors import PUBLISHED, convert
+from tests.tables.conftest import HYPERREC_TASKS, hyperrec_pickles, lcbench_pickles
 
 HYPERREC, LCBENCH = PUBLISHED["hyperrec"], PUBLISHED["lcbench"]
 

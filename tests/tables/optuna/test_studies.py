@@ -1,4 +1,4 @@
-"""at2/tables/optuna_studies.py: studies become tables; what cannot be used is left out and said."""
+"""at2/tables/optuna/studies.py: studies become tables; what cannot be used is left out and said."""
 
 import json
 import logging

@@ -15,7 +15,7 @@ from at2.errors import FileError
 
 __all__ = ["data_path", "folder_name", "home_folder", "whole_file"]
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parents[2]
 _WAY_OUT = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
     errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from at2.errors import CorruptFileError, FileError, UnsafePickleError
-from at2.tables.pickled_names import ALLOWED, Pending, PicklePart, Reference, Refusal, called
+from at2.tables.published.pickled_names import ALLOWED, Pending, PicklePart, Reference, Refusal, called
 
 __all__ = ["load_plain", "loads_plain"]
 

@@ -13,9 +13,8 @@ import pytest
 
 from at2.errors import ChecksumError, CorruptFileError, FileError, TableError, UnknownNameError, UnsafePickleError
 from at2.tables import LearningCurveTable, fetch_tables, imported_path, list_tables, load_table
-from at2.tables.fetch import read_registry
-
-from .conftest import write_registry
+from at2.tables.published.fetch import read_registry
+from tests.tables.conftest import write_registry
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -105,7 +104,7 @@ class TestRefusals:
     def test_a_file_that_changes_between_download_and_use(
         self, mirror: Path, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("at2.tables.fetch._download", lambda file, *_: mirror / file.name)
+        monkeypatch.setattr("at2.tables.published.fetch._download", lambda file, *_: mirror / file.name)
         (mirror / "HyperRec" / "configs.pkl").write_bytes(b"swapped")
         found = hashlib.sha256(b"swapped").hexdigest()
         with pytest.raises(ChecksumError, match=f"{found} came; nothing of it was read"):

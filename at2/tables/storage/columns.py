@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from at2.errors import TableError
-from at2.tables.frames import plain_value
+from at2.tables.storage.frames import plain_value
 
 FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
 """Applied to every dataset: compressed, with a checksum per chunk."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from at2.errors import FileError, TableError, UnknownNameError
-from at2.tables.authors import PUBLISHED
-from at2.tables.fetch import fetch_tables, table_path
-from at2.tables.files import data_path, home_folder
-from at2.tables.frames import close_matches
+from at2.tables.published.authors import PUBLISHED
+from at2.tables.published.fetch import fetch_tables, table_path
+from at2.tables.storage.files import data_path, home_folder
+from at2.tables.storage.frames import close_matches
 from at2.tables.table import LearningCurveTable
 
 __all__ = ["TableEntry", "imported_path", "list_tables", "load_table"]

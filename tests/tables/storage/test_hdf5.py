@@ -20,7 +20,7 @@ from at2.tables import (
     LearningCurveTable,
     Metric,
 )
-from at2.tables.hdf5 import SCHEMA_VERSION
+from at2.tables.storage.hdf5 import SCHEMA_VERSION
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Literal, get_args
 import pandas as pd
 
 from at2.errors import CorruptFileError, FileError, MissingExtraError, TableError
-from at2.tables.files import whole_file
-from at2.tables.frames import plain_value
+from at2.tables.storage.files import whole_file
+from at2.tables.storage.frames import plain_value
 
 __all__ = ["FileFormat", "format_of", "frame_bytes", "read_frame_file", "write_frame_file"]
 

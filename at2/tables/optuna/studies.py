@@ -14,9 +14,9 @@ import pandas as pd
 
 from at2.errors import FileError, MissingExtraError, SpaceError, TableError, UnknownNameError
 from at2.scalars import is_whole
-from at2.tables.frames import close_matches
 from at2.tables.importer import ImportReport, from_frame
 from at2.tables.schema import Metric, RunStatus
+from at2.tables.storage.frames import close_matches
 from at2.tables.table import LearningCurveTable
 
 if TYPE_CHECKING:

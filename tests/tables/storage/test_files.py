@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from at2.errors import FileError
-from at2.tables import files
+from at2.tables.storage import files
 
 
 def test_data_files_are_found_in_a_checkout_and_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from at2.errors import FileError, TableError
-from at2.tables.files import whole_file
-from at2.tables.optuna_studies import load_optuna, sqlite_url
+from at2.tables.optuna.studies import load_optuna, sqlite_url
 from at2.tables.schema import RunStatus
+from at2.tables.storage.files import whole_file
 from at2.tables.table import LearningCurveTable
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from at2.errors import CorruptFileError, FileError, UnsafePickleError
-from at2.tables.unpickle import load_plain, loads_plain
+from at2.tables.published.unpickle import load_plain, loads_plain
 
 
 def text(value: str) -> bytes:

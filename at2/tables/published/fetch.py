@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from at2.errors import ChecksumError, FileError, UnknownNameError
-from at2.tables.authors import PUBLISHED, Published, convert
-from at2.tables.files import data_path, home_folder
-from at2.tables.frames import close_matches
+from at2.tables.published.authors import PUBLISHED, Published, convert
+from at2.tables.storage.files import data_path, home_folder
+from at2.tables.storage.frames import close_matches
 from at2.tables.table import LearningCurveTable
 
 __all__ = ["RegisteredFile", "fetch_tables", "read_registry", "table_path"]

@@ -1,4 +1,4 @@
-"""at2/tables/sparse.py: runs that took place are kept, all views of them agree with the spread array."""
+"""at2/tables/storage/sparse.py: runs that took place are kept, all views of them agree with the spread array."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from at2.errors import CorruptFileError, ShapeError, TableError
 from at2.tables import LearningCurveTable, Metric, RunStatus
-from at2.tables.sparse import RunValues, read_runs
+from at2.tables.storage.sparse import RunValues, read_runs
 
 NAN = float("nan")
 SHAPE = (3, 2, 4, 5)
@@ -126,7 +126,7 @@ def test_a_file_whose_positions_make_no_sense_is_damaged(tmp_path) -> None:
 
 def test_too_many_cells_are_not_spread_out(monkeypatch: pytest.MonkeyPatch) -> None:
     table = few_of_many()
-    monkeypatch.setattr("at2.tables.sparse.MOST_CELLS", 100)
+    monkeypatch.setattr("at2.tables.storage.sparse.MOST_CELLS", 100)
     with pytest.raises(TableError, match=r"3 x 1 x 9 x 5 .* ask for one task"):
         table.curves()
     assert len(table.long("lr > 0.5")) == 20

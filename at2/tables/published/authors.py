@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from at2.errors import CorruptFileError, SpaceError, UnknownNameError
-from at2.tables.files import data_path
+from at2.tables.published.unpickle import loads_plain
 from at2.tables.schema import HYPERREC_SPLIT, Metric
+from at2.tables.storage.files import data_path
 from at2.tables.table import LearningCurveTable
-from at2.tables.unpickle import loads_plain
 
 if TYPE_CHECKING:
     from at2.space import SearchSpace

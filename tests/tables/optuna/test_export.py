@@ -1,4 +1,4 @@
-"""at2/tables/optuna_export.py: tables become studies, and studies of a table that table again."""
+"""at2/tables/optuna/export.py: tables become studies, and studies of a table that table again."""
 
 import math
 import sys

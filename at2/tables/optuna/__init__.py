@@ -1,0 +1,1 @@
+"""Tables from Optuna studies, and studies from tables."""

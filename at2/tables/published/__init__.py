@@ -1,0 +1,1 @@
+"""The published tables: fetched, checked, and read from pickles without running anything in them."""
