@@ -214,8 +214,7 @@ def draw_values(belief: Belief, rows: Tensor, *, n_sample: int, seed: int) -> Te
 def metric_per_latent(belief: Belief, state: SearchState) -> float:
     """Return how much the metric changes with the belief's latent units, where the best expected value lies."""
     rows = rank_by_promise(belief, state)[:_N_RIVAL]
-    mean, least, _ = belief.outlook(rows, rows[:1], torch.zeros_like(rows[:1]))
-    best = torch.maximum(mean, least).max()
+    best = belief.latent_values()[0].cpu()[rows].max()
     step = _STEP * best.abs().clamp_min(1.0)
     above, below = (belief.warp.inverse(best + side * step) for side in (1.0, -1.0))
     return float((above - below) / (2.0 * step))
@@ -227,7 +226,7 @@ def _value_correlation(belief: Belief, rows: Tensor) -> Tensor:
     One standard deviation of the final reading of j moves the value of i by ``A[i, j]``, their covariance over that
     deviation; so ``A[i, j] / A[i, i]`` is the correlation where a value is the final reading.
     """
-    moved = belief.outlook(rows, rows, torch.full_like(rows, belief.n_epoch - 1))[2].cpu()
+    moved = belief.outlook(rows, rows, torch.full_like(rows, belief.n_epoch - 1)).slope.cpu()
     one_way = (moved / moved.diagonal().abs().clamp_min(1e-12)[:, None]).clamp(-1.0, 1.0)
     both: Tensor = 0.5 * (one_way + one_way.T)
     both.fill_diagonal_(1.0)

@@ -3,7 +3,7 @@
 A `Surrogate` is fitted to a `History` and gives a `Belief`. Import from here; the modules are the room's own affair.
 """
 
-from at2.surrogate.belief import Belief, Component, Prediction, Surrogate
+from at2.surrogate.belief import Belief, Component, Outlook, Prediction, Surrogate
 from at2.surrogate.costs import EpochCosts
 from at2.surrogate.history import History, RunCurves
 from at2.surrogate.kronecker.grid_prior import GridPrior
@@ -28,6 +28,7 @@ __all__ = [
     "KroneckerGP",
     "LogitWarp",
     "MixtureBelief",
+    "Outlook",
     "Prediction",
     "RunCurves",
     "ScalePrior",

@@ -34,6 +34,25 @@ class Prediction:
     std: Tensor
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What further readings may change, in latent units, the components of a belief averaged.
+
+    A value is Gaussian, but not below the best reading of its curve: that is the least that it can be.
+
+    Args:
+        mean: Expected values of `n` configurations before that is counted, shape ``(n,)``.
+        variance: Their variances, likewise, shape ``(n,)``.
+        least: The least that each can be, shape ``(n,)``; minus infinity where nothing is known.
+        slope: What one standard deviation of each of `m` readings adds to each value, shape ``(n, m)``.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    least: Tensor
+    slope: Tensor
+
+
 class Component(Protocol):
     """One Gaussian of a belief, over the latent curves of the target."""
 
@@ -107,17 +126,13 @@ class Belief(Protocol):
         The recommendation is the configuration of the highest worth.
         """
 
-    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what further readings may change, in latent units, the components averaged.
+    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> Outlook:
+        """Return what further readings may change.
 
         Args:
             rows: Configurations whose values matter, shape ``(n,)``.
             configs: Rows of the cells to read, shape ``(m,)``.
             epochs: Their epochs, shape ``(m,)``.
-
-        Returns:
-            Mean values ``(n,)``; the least that each can be ``(n,)``, minus infinity where nothing is known; and what
-            one standard deviation of each reading adds to each value ``(n, m)``.
         """
 
 

@@ -18,7 +18,7 @@ from at2.recommend.stopping import (
     probability_within,
     share_that_came,
 )
-from at2.surrogate import Prediction
+from at2.surrogate import Outlook, Prediction
 from at2.surrogate.warp import AffineWarp, LogitWarp, Warp
 from at2.tables import LearningCurveTable
 from tests.recommend.conftest import N_CONFIG, N_EPOCH
@@ -40,9 +40,10 @@ class Known:
     def latent_values(self) -> tuple[torch.Tensor, torch.Tensor]:
         return 0.5 * self.mean, 0.25 * self.covariance.diagonal()
 
-    def outlook(self, rows: torch.Tensor, configs: torch.Tensor, epochs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def outlook(self, rows: torch.Tensor, configs: torch.Tensor, epochs: torch.Tensor) -> Outlook:
         moved = self.covariance[rows][:, configs] / self.covariance.diagonal()[configs].sqrt()
-        return 0.5 * self.mean[rows], torch.full((len(rows),), -torch.inf), 0.5 * moved
+        mean, variance = (part[rows] for part in self.latent_values())
+        return Outlook(mean, variance, torch.full_like(mean, -torch.inf), 0.5 * moved)
 
 
 def state_of(n: int) -> SearchState:

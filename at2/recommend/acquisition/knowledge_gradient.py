@@ -1,9 +1,9 @@
 """Which epoch to train next: what a few more epochs of one configuration may change in the final answer, per cost.
 
 For every configuration and several look-aheads h, the reading h epochs further on is imagined. It moves the expected
-value of *all* configurations along one direction, so the expected maximum after it is a one-dimensional integral of a
-piecewise linear function. The configuration with the largest gain per cost is advanced by a single epoch; then all is
-weighed again. Look-aheads that the remaining budget cannot pay for do not count.
+value of *all* configurations along one direction, so the expected maximum after it is a one-dimensional integral. The
+configuration with the largest gain per cost is advanced by a single epoch; then all is weighed again. Look-aheads that
+the remaining budget cannot pay for do not count.
 
 References:
     Frazier, Powell, Dayanik, The knowledge-gradient policy for correlated normal beliefs, 2009.
@@ -13,14 +13,14 @@ References:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from at2.recommend.journal.ledger import SearchState
-from at2.surrogate import Belief, Warp, gauss_hermite, normal_density, normal_share
+from at2.surrogate import Belief, Outlook, Warp, gauss_hermite, normal_density, normal_share
 
 LOOKAHEADS = (1, 2, 3, 5, 8, 13, 21, 34, 55)
 _FURTHEST = -30.0  # standard deviations below a value; numbers are exact up to there
@@ -76,10 +76,10 @@ class KnowledgeGradient:
         contenders = ranked[: self.n_contender]
         rows = ranked[state.horizon[ranked] > 0][: self.n_shortlist]
         configs, epochs, steps = reachable_cells(rows, state, self.lookaheads)
-        mean, least, slope = belief.outlook(contenders, configs, epochs)
-        own = (contenders[:, None] == configs).to(slope.device)
-        slope = share_in_part(slope, own, self.sharing)
-        gain = expected_rise(mean, slope, least=least, n_node=self.n_node).cpu()
+        outlook = belief.outlook(contenders, configs, epochs)
+        own = (contenders[:, None] == configs).to(outlook.slope.device)
+        outlook = replace(outlook, slope=share_in_part(outlook.slope, own, self.sharing))
+        gain = expected_rise(outlook, n_node=self.n_node).cpu()
         return _best_choice(gain / state.price(configs, steps), belief, configs, steps)
 
 
@@ -145,15 +145,15 @@ def metric_improvement(warp: Warp, best: Tensor, mean: Tensor, variance: Tensor)
     return improvement.clamp_min(0.0)
 
 
-def expected_rise(mean: Tensor, slope: Tensor, *, least: Tensor | None = None, n_node: int = 16) -> Tensor:
-    """Return how much the highest value is expected to rise after each of several readings.
+def expected_rise(outlook: Outlook, *, n_node: int = 16) -> Tensor:
+    """Return how much the highest expected value is expected to rise after each of several readings.
 
-    ``E max_i(max(mean_i + slope_i Z, least_i)) - max_i max(mean_i, least_i)`` by Gauss-Hermite quadrature.
+    ``E max_i v_i(Z) - max_i E v_i(Z)`` by Gauss-Hermite quadrature, where v_i(Z) is the expected value of configuration
+    i after a reading Z standard deviations above its mean. That no value lies below the best reading of its curve
+    counts before the reading as after it: no reading is expected to raise the value of a single configuration.
 
     Args:
-        mean: Expected values, shape ``(n,)``.
-        slope: What one standard deviation of the reading adds to each value, shape ``(n, m)``.
-        least: The least that each value can be, shape ``(n,)``; None for no limit.
+        outlook: What `m` readings may change of `n` values.
         n_node: Number of nodes.
 
     Returns:
@@ -161,19 +161,32 @@ def expected_rise(mean: Tensor, slope: Tensor, *, least: Tensor | None = None, n
 
     Example:
         >>> import torch
-        >>> zero = torch.zeros(2, dtype=torch.float64)
+        >>> from at2.surrogate import Outlook
+        >>> zero, one = torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
         >>> slope = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)      # E|Z| = sqrt(2 / pi) = 0.798
-        >>> bool((expected_rise(zero, slope, n_node=64) - 0.798).abs() < 0.02)
+        >>> rise = expected_rise(Outlook(zero, one, zero - torch.inf, slope), n_node=64)
+        >>> bool((rise - 0.798).abs() < 0.02)
         True
     """
-    nodes, weights = gauss_hermite(n_node)
-    best = mean.max() if least is None else torch.maximum(mean, least).max()
-    behind = (mean - best)[:, None]
-    known = torch.as_tensor(-torch.inf) if least is None else (least - best).max()
+    mean, slope = outlook.mean, outlook.slope
+    read = torch.isfinite(outlook.least)
+    least, variance = outlook.least[read, None], outlook.variance[read, None]
+    now = mean.clone()
+    now[read] = _expected_above(least, mean[read, None], variance)[:, 0]
+    leader = now.argmax()
+    left = variance - slope[read].square()
     total = torch.zeros(slope.shape[1], dtype=mean.dtype, device=mean.device)
-    for node, weight in zip(nodes, weights, strict=True):
-        total += weight * torch.add(behind, slope, alpha=node).amax(0).clamp_min(float(known))
-    return total.clamp_min(0.0)
+    for node, weight in zip(*gauss_hermite(n_node), strict=True):
+        after = torch.add(mean[:, None], slope, alpha=node)
+        after[read] = _expected_above(least, after[read], left)
+        total += weight * (after.amax(0) - after[leader])  # the leader's own mean over the nodes is its value now
+    return total
+
+
+def _expected_above(least: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """``E max(X, least)`` of Gaussian X, elementwise."""
+    std = variance.clamp_min(1e-24).sqrt()
+    return least + std * expected_improvement(((mean - least) / std).clamp_min(_FURTHEST))
 
 
 def share_in_part(slope: Tensor, own: Tensor, sharing: float) -> Tensor:

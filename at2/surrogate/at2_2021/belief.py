@@ -15,7 +15,7 @@ from at2.surrogate.at2_2021.inputs import Points, make_points
 from at2.surrogate.at2_2021.model import make_model
 from at2.surrogate.at2_2021.surrogate import AutoTuning2021
 from at2.surrogate.at2_2021.training import Trainer
-from at2.surrogate.belief import Prediction
+from at2.surrogate.belief import Outlook, Prediction
 from at2.surrogate.history import History
 from at2.surrogate.warp import AffineWarp
 
@@ -162,11 +162,12 @@ class VariationalBelief:
         """Return what `predict` says of some cells: this surrogate knows readings, not their maximum."""
         return self.mean()[configs, epochs], self.reading_variance()[configs, epochs]
 
-    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return mean values, the least they can be, and what further readings may add (see `Belief.outlook`)."""
-        mean = self.value_mean()[rows]
+    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> Outlook:
+        """Return what further readings may change (see `Belief.outlook`)."""
+        mean, variance = self.value_mean()[rows], self.value_variance()[rows]
         spread = self.reading_variance()[configs, epochs].sqrt()
-        return mean, torch.full_like(mean, -torch.inf), self.value_covariance(rows, configs, epochs) / spread
+        slope = self.value_covariance(rows, configs, epochs) / spread
+        return Outlook(mean, variance, torch.full_like(mean, -torch.inf), slope)
 
     def curves(self) -> Prediction:
         """Return mean and standard deviation of every cell without noise, each ``(n_config, n_epoch)``."""

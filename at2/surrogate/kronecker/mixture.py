@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from at2.surrogate.belief import Prediction
+from at2.surrogate.belief import Outlook, Prediction
 from at2.surrogate.kronecker.hypothesis import Hypothesis
 from at2.surrogate.warp import Warp, unwarp_moments
 
@@ -113,8 +113,8 @@ class MixtureBelief:
         """Return every configuration's expected value, ``(n_config,)``."""
         return self.values().mean
 
-    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return mean values, the least they can be, and what further readings may add (see `Belief.outlook`)."""
+    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> Outlook:
+        """Return what further readings may change (see `Belief.outlook`)."""
         weights = self.weights.tolist()
         parts = [(w, h) for w, h in zip(weights, self._hypotheses, strict=True) if w > _NEGLIGIBLE]
         total = sum(w for w, _ in parts)
@@ -125,7 +125,8 @@ class MixtureBelief:
             spread = hypothesis.reading_variance()[at[1], at[2]].clamp_min(1e-300).sqrt()
             mean = mean.to(values) + weight / total * values[at[0]]
             slope = slope.to(values) + weight / total * hypothesis.value_covariance(*at) / spread
-        return mean, torch.full_like(mean, -torch.inf), slope
+        variance = self.latent_values()[1][rows.to(mean.device)]
+        return Outlook(mean, variance, torch.full_like(mean, -torch.inf), slope)
 
     def values(self) -> Prediction:
         """Return mean and standard deviation of every configuration's value, each ``(n_config,)``."""

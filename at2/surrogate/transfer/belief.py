@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from at2.surrogate.belief import Prediction
+from at2.surrogate.belief import Outlook, Prediction
 from at2.surrogate.numerics.limited import at_least
 from at2.surrogate.numerics.quantiles import mixture_log_density, mixture_quantile
 from at2.surrogate.transfer.conditioned.posterior import Posterior
@@ -279,17 +279,13 @@ class WeightedBelief:
         known = (self._length >= self.n_epoch) | self._falls.lost
         return known if self._watch is None else known | self._watch.failed
 
-    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what further readings may change, averaged over the leading hypotheses.
+    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> Outlook:
+        """Return what further readings may change, slopes averaged over the leading hypotheses (see `Belief.outlook`).
 
         Args:
             rows: Configurations whose values matter, shape ``(n,)``.
             configs: Rows of the cells to read, shape ``(m,)``.
             epochs: Their epochs, shape ``(m,)``.
-
-        Returns:
-            In latent units: mean values ``(n,)``, the least they can be ``(n,)``, and what one standard deviation of
-            each reading adds to them ``(n, m)``.
         """
         device = self._best.device
         rows, configs, epochs = rows.to(device), configs.to(device), epochs.to(device)
@@ -298,7 +294,8 @@ class WeightedBelief:
         slopes = torch.einsum("h,hnm->nm", share, self._posterior.value_slopes(rows, configs, epochs, which))
         known = self.known  # nor do readings of what failed say anything: they would be left out
         slopes = torch.where(known[rows][:, None] | known[configs], 0.0, slopes)
-        return self._value_moments()[0][rows], self._best[rows], slopes
+        mean, variance = self._value_moments()
+        return Outlook(mean[rows], variance[rows], self._best[rows], slopes)
 
     def sample_values(self, n_sample: int, *, seed: int = 0, rows: Tensor | None = None) -> Tensor:
         """Draw values of configurations jointly, in oriented user units.

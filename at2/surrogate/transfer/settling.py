@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from at2.surrogate.belief import Component, Prediction
+from at2.surrogate.belief import Component, Outlook, Prediction
 from at2.surrogate.transfer.belief import WeightedBelief
 from at2.surrogate.transfer.view import View
 from at2.surrogate.warp import Warp
@@ -132,7 +132,7 @@ class SettlingBelief:
         """Return what every configuration may be counted on to be worth, ``(n_config,)``."""
         return self._inner.worth()
 
-    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def outlook(self, rows: Tensor, configs: Tensor, epochs: Tensor) -> Outlook:
         """Return what further readings may change (see `Belief.outlook`)."""
         return self._inner.outlook(rows, configs, epochs)
 

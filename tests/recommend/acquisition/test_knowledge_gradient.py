@@ -1,5 +1,7 @@
 """at2/recommend/acquisition/knowledge_gradient.py: gains against sampling, look-aheads within reach."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -13,8 +15,13 @@ from at2.recommend.acquisition.knowledge_gradient import (
     reachable_cells,
     share_in_part,
 )
-from at2.surrogate import IdentityWarp, LogitWarp, Warp
+from at2.surrogate import IdentityWarp, LogitWarp, Outlook, Warp
 from at2.surrogate.warp import AffineWarp, LogWarp
+
+
+def unlimited(mean: torch.Tensor, slope: torch.Tensor) -> Outlook:
+    """Values of configurations none of which was read, each moved by its slopes and known no better than that."""
+    return Outlook(mean, slope.square().amax(1), torch.full_like(mean, -torch.inf), slope)
 
 
 def test_expected_rise_is_what_sampling_gives() -> None:
@@ -23,12 +30,13 @@ def test_expected_rise_is_what_sampling_gives() -> None:
     slope = torch.randn(6, 4, dtype=torch.float64, generator=generator)
     z = torch.randn(200_000, 1, 1, dtype=torch.float64, generator=generator)
     sampled = (mean[None, :, None] + z * slope).amax(1).mean(0) - mean.max()
-    torch.testing.assert_close(expected_rise(mean, slope, n_node=40), sampled, rtol=0.02, atol=0.01)
+    torch.testing.assert_close(expected_rise(unlimited(mean, slope), n_node=40), sampled, rtol=0.02, atol=0.01)
 
 
 def test_a_reading_that_moves_all_alike_gains_nothing() -> None:
     mean = torch.tensor([0.3, 0.1, -2.0], dtype=torch.float64)
-    torch.testing.assert_close(expected_rise(mean, torch.ones(3, 1, dtype=torch.float64)), torch.zeros(1).double())
+    alike = unlimited(mean, torch.ones(3, 1, dtype=torch.float64))
+    torch.testing.assert_close(expected_rise(alike), torch.zeros(1).double())
 
 
 def test_expected_improvement_far_below_is_zero_and_not_nan() -> None:
@@ -107,13 +115,44 @@ def test_lookaheads_end_at_the_horizon() -> None:
 def test_what_is_known_limits_the_rise_from_below() -> None:
     mean, slope = torch.tensor([0.0, -1.0]).double(), torch.tensor([[2.0], [0.5]]).double()
     least = torch.tensor([-torch.inf, 0.5]).double()  # the second is known to be worth 0.5 at least
+    variance = slope[:, 0].square()  # after the reading both values are known
     z = torch.randn(400_000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    sampled = torch.maximum(mean + z * slope[:, 0], least).amax(1).mean() - 0.5
-    torch.testing.assert_close(expected_rise(mean, slope, least=least, n_node=64)[0], sampled, rtol=0.02, atol=0.0)
+    values = torch.maximum(mean + z * slope[:, 0], least)
+    sampled = values.amax(1).mean() - values.mean(0).max()
+    rise = expected_rise(Outlook(mean, variance, least, slope), n_node=64)[0]
+    torch.testing.assert_close(rise, sampled, rtol=0.02, atol=0.0)
+
+
+@pytest.mark.parametrize("least", [-torch.inf, -1.0, 0.0, 0.3, 2.0])
+@pytest.mark.parametrize("told", [0.2, 0.7, 1.0])
+def test_reading_one_configuration_alone_gains_nothing(least: float, told: float) -> None:
+    """Its value is expected to be tomorrow what it is expected to be today, however good a reading it has shown."""
+    outlook = Outlook(*torch.tensor([[0.0], [1.0], [least], [told]]).double()[:3], torch.tensor([[told]]).double())
+    assert expected_rise(outlook).tolist() == [0.0]
+
+
+def test_a_leader_below_its_best_reading_is_not_read_for_that_alone() -> None:
+    """It is worth 0.5 whatever comes, and the other is far behind: nothing can be gained by reading it."""
+    mean, variance = torch.tensor([0.0, -8.0]).double(), torch.tensor([0.25, 0.25]).double()
+    least, slope = torch.tensor([0.5, -torch.inf]).double(), torch.tensor([[0.5], [0.0]]).double()
+    assert float(expected_rise(Outlook(mean, variance, least, slope))) < 1e-9
+
+
+def test_what_a_reading_leaves_open_counts_after_it() -> None:
+    """Sampled in two steps: the reading, and then the values that it leaves open, each not below its least."""
+    mean, variance = torch.tensor([0.2, 0.0]).double(), torch.tensor([0.5, 1.0]).double()
+    least, slope = torch.tensor([0.3, -0.4]).double(), torch.tensor([[0.3], [0.8]]).double()
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(2_000, 1, 1, dtype=torch.float64, generator=generator)
+    left = (variance - slope[:, 0].square()).sqrt() * torch.randn(1, 2_000, 2, dtype=torch.float64, generator=generator)
+    after = torch.maximum(mean + z * slope[:, 0] + left, least).mean(1)
+    sampled = after.amax(1).mean() - after.mean(0).max()
+    rise = expected_rise(Outlook(mean, variance, least, slope), n_node=40)[0]
+    torch.testing.assert_close(rise, sampled, rtol=0.1, atol=0.0)
 
 
 def test_a_certain_reading_is_worth_nothing() -> None:
-    assert not expected_rise(torch.tensor([1.0, 2.0]).double(), torch.zeros(2, 3).double()).any()
+    assert not expected_rise(unlimited(torch.tensor([1.0, 2.0]).double(), torch.zeros(2, 3).double())).any()
 
 
 class Taught:
@@ -124,9 +163,10 @@ class Taught:
     def latent_values(self) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.tensor([0.0, 0.0, -3.0]).double(), torch.tensor([1.0, 1.0, 1.0]).double()
 
-    def outlook(self, rows: torch.Tensor, configs: torch.Tensor, epochs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def outlook(self, rows: torch.Tensor, configs: torch.Tensor, epochs: torch.Tensor) -> Outlook:
         slopes = torch.tensor([[0.5, 0.0, 0.35], [0.0, 0.5, -0.35], [0.0, 0.0, 0.1]]).double()
-        return self.latent_values()[0][rows], torch.full((len(rows),), -torch.inf).double(), slopes[rows][:, configs]
+        mean, variance = self.latent_values()
+        return Outlook(mean[rows], variance[rows], torch.full_like(mean, -torch.inf)[rows], slopes[rows][:, configs])
 
 
 def test_what_is_learnt_of_others_counts_in_part() -> None:
@@ -138,9 +178,9 @@ def test_what_is_learnt_of_others_counts_in_part() -> None:
 
 def test_moving_all_alike_gains_nothing_however_much_is_shared() -> None:
     class Alike(Taught):
-        def outlook(self, rows: torch.Tensor, configs: torch.Tensor, epochs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            mean, least, slopes = super().outlook(rows, configs, epochs)
-            return mean, least, torch.full_like(slopes, 2.0)
+        def outlook(self, rows: torch.Tensor, configs: torch.Tensor, epochs: torch.Tensor) -> Outlook:
+            outlook = super().outlook(rows, configs, epochs)
+            return replace(outlook, slope=torch.full_like(outlook.slope, 2.0))
 
     ones = torch.ones(3, dtype=torch.float64)
     state = SearchState(torch.zeros(3).long(), torch.full((3,), 4), torch.ones(3) > 0, ones, 0 * ones, 0.0)

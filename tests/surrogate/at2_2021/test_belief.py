@@ -109,9 +109,11 @@ def test_covariances_agree_with_variances(history, tiny):
     best = belief.mean().argmax(1)
     cross = belief.value_covariance(rows, configs, epochs)
     assert cross[0, 0].item() == pytest.approx(row[0, best[0]].item(), rel=1e-6)
-    mean, least, slope = belief.outlook(rows, configs, epochs)
-    assert mean.shape == least.shape == (2,)
-    assert slope[0, 0].item() == pytest.approx(cross[0, 0].item() / belief.reading_variance()[3, 2].item() ** 0.5)
+    outlook = belief.outlook(rows, configs, epochs)
+    assert outlook.mean.shape == outlook.variance.shape == outlook.least.shape == (2,)
+    assert outlook.slope[0, 0].item() == pytest.approx(
+        cross[0, 0].item() / belief.reading_variance()[3, 2].item() ** 0.5
+    )
 
 
 def test_missing_readings_take_no_part(tiny):

@@ -97,6 +97,18 @@ def test_samples_of_values_have_the_moments_of_the_belief() -> None:
     assert bool((samples[:, 0] >= 0.4 - 1e-9).all())
 
 
+def test_the_outlook_is_on_the_values_that_are_believed() -> None:
+    belief = WeightedSources().fit(small_history())
+    for config, epoch, value in ((0, 0, 0.4), (3, 0, 0.5), (3, 1, 0.3)):
+        belief.observe(config, epoch, value)
+    rows = torch.tensor([3, 1, 0])
+    outlook = belief.outlook(rows, torch.tensor([3, 0, 1]), torch.tensor([4, 1, 4]))
+    values = torch.stack(at_least(outlook.least, outlook.mean, outlook.variance))
+    torch.testing.assert_close(values, torch.stack(belief.latent_values())[:, rows])
+    assert bool((outlook.slope.square() <= outlook.variance[:, None]).all())  # no reading tells more than is open
+    assert float(outlook.slope[0, 0]) > 0.0
+
+
 def test_components_are_those_of_the_mixture() -> None:
     belief = WeightedSources().fit(small_history())
     belief.observe(0, 0, 0.4)

@@ -303,7 +303,7 @@ def test_what_may_fail_is_not_recommended_unread_and_what_failed_is_worth_what_i
         belief.observe(59, epoch, float(torch.sigmoid(torch.tensor(FLOOR))))
     assert float(belief.worth()[59]) == pytest.approx(1.0 / (1.0 + math.exp(-FLOOR)), rel=1e-6)
     assert float(belief.values().std[59]) < 1e-4
-    _, _, slopes = belief.outlook(torch.tensor([59, 40]), torch.tensor([40, 59]), torch.tensor([2, 3]))
+    slopes = belief.outlook(torch.tensor([59, 40]), torch.tensor([40, 59]), torch.tensor([2, 3])).slope
     assert float(slopes[1, 0]) > 0.0
     assert slopes[0].tolist() == slopes[:, 1].tolist() == [0.0, 0.0]  # nor does it say anything about others
 

@@ -47,6 +47,6 @@ def test_tens_of_thousands_of_configurations_need_no_matrix_between_all(n_source
     for config, epoch in ((7, 0), (n_config - 1, 0), (7, 1)):
         belief.observe(config, epoch, 0.9)
     rows = torch.tensor([7, 8, 20_000])
-    mean, _, slopes = belief.outlook(rows, rows[1:], torch.tensor([0, 1]))
-    assert bool(mean.isfinite().all() and slopes.isfinite().all())
+    outlook = belief.outlook(rows, rows[1:], torch.tensor([0, 1]))
+    assert bool(outlook.mean.isfinite().all() and outlook.slope.isfinite().all())
     assert peak_memory_mb() < before + 1500.0
