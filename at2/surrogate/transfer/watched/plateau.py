@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from at2.surrogate.transfer.fitted.ways import FLAT_VARIANCE
 
 _LEAVES = 0.1  # probability that a curve leaves the plateau with its next epoch
-_ENOUGH = math.log(30.0)  # log evidence, from which on a plateau is reckoned with
+_ENOUGH = math.log(5.0)  # log evidence, from which on a plateau is reckoned with: without one nothing is at stake
 _MOST = 5.0  # log evidence that one reading adds at most
 _SPREADS = (1.0, 30.0)  # variances of a reading on the plateau, in units of that of a flat one
 
